@@ -1,0 +1,152 @@
+// swift-tools-version:6.3
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+// Two build modes (docs/decisions/0002-two-build-modes.md): the shared Swift runtime for `swift build`, tests and
+// sanitizers; self-contained (HOSTD_SELF_CONTAINED=1, set by `make build`) for what ships.
+let selfContained = Context.environment["HOSTD_SELF_CONTAINED"] != nil
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let cSettings: [CSetting] = [.unsafeFlags(["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])]
+
+/// Only a plugin's own entry leaves its image, and nothing of the host's reaches in (docs/plugins.md).
+let pluginLinking: [LinkerSetting] =
+    selfContained
+    ? [
+        .unsafeFlags([
+            "-static-stdlib", "-Xlinker", "--version-script=\(Context.packageDirectory)/scripts/plugin.map",
+            "-Xlinker", "-Bsymbolic", "-Xlinker", "--gc-sections", "-Xlinker", "-znodelete", "-Xlinker", "-s",
+        ])
+    ] : []
+let pluginSettings = settings + (selfContained ? [.unsafeFlags(["-static-stdlib"])] : [])
+
+func product(_ name: String, _ package: String) -> Target.Dependency { .product(name: name, package: package) }
+let argumentParser = product("ArgumentParser", "swift-argument-parser")
+let asyncHTTPClient = product("AsyncHTTPClient", "async-http-client")
+let crypto = product("Crypto", "swift-crypto")
+let deque = product("DequeModule", "swift-collections")
+let grdb = product("GRDB", "GRDB.swift")
+let heap = product("HeapModule", "swift-collections")
+let hummingbird = product("Hummingbird", "hummingbird")
+let lifecycle = product("ServiceLifecycle", "swift-service-lifecycle")
+let logging = product("Logging", "swift-log")
+let nioCore = product("NIOCore", "swift-nio")
+let nioHTTP1 = product("NIOHTTP1", "swift-nio")
+let nioPosix = product("NIOPosix", "swift-nio")
+let yams = product("Yams", "Yams")
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// A role of the daemon: its folder lies under Sources/HostDaemon, and the compiler holds its borders.
+func role(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/HostDaemon/\(name)", swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+}
+
+let roles = ["Supervisor", "Broker", "Worker", "Console", "Probe"]
+
+let package = Package(
+    name: "hostd",
+    products: [
+        .executable(name: "hostd", targets: ["HostDaemon"]),
+        .executable(name: "queuectl", targets: ["QueueCtl"]),
+        .library(name: "PluginKit", targets: ["PluginKit"]),
+        .library(name: "PluginKitTesting", targets: ["PluginKitTesting"]),
+        .library(name: "omb", type: .dynamic, targets: ["OMB"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+    ],
+    targets: [
+        // Words and pure rules.
+        module("QueueCore", [deque, heap]),
+        // The plugin side: nothing of the host.
+        .target(name: "PluginABI", cSettings: cSettings),
+        module("PluginKit", ["PluginABI"]),
+        module("PluginKitTesting", ["PluginKit", "PluginABI"]),
+        module("OAuth1", [crypto]),
+        .target(
+            name: "OMB", dependencies: ["PluginKit", "OAuth1"], path: "Plugins/OMB", swiftSettings: pluginSettings,
+            linkerSettings: pluginLinking),
+        // The host's foundations.
+        module("Stomp", [nioCore]),
+        module("HostConfig", ["QueueCore", yams]),
+        module("Telemetry", ["QueueCore", logging]),
+        module("Control", ["QueueCore", nioCore, nioPosix]),
+        module("WorkerLink", ["QueueCore", nioCore]),
+        module("QueueStore", ["QueueCore", grdb, crypto]),
+        module("RecipientDirectory", ["QueueCore", grdb]),
+        module("PluginFiles", ["PluginABI", "QueueCore", crypto]),
+        module(
+            "PluginHost",
+            [
+                "PluginFiles", "PluginABI", "QueueCore", "Telemetry", "RecipientDirectory", "WorkerLink", asyncHTTPClient,
+                nioCore, nioPosix, nioHTTP1, grdb, logging,
+            ]),
+        // The roles.
+        role("Supervisor", ["Control", "HostConfig", "PluginFiles", "Telemetry", "QueueCore", nioCore, nioPosix, logging]),
+        role(
+            "Broker",
+            [
+                "QueueStore", "Stomp", "WorkerLink", "Control", "HostConfig", "Telemetry", "QueueCore", nioCore, nioPosix,
+                logging, deque, heap,
+            ]),
+        role("Worker", ["PluginHost", "WorkerLink", "Control", "HostConfig", "Telemetry", "QueueCore", nioCore, nioPosix, logging]),
+        role("Console", ["Control", "HostConfig", "Telemetry", "QueueCore", hummingbird, lifecycle, logging, nioCore, nioPosix]),
+        role("Probe", ["PluginFiles", "PluginHost", "QueueCore"]),
+        .executableTarget(
+            name: "HostDaemon",
+            dependencies: [
+                "Supervisor", "Broker", "Worker", "Console", "Probe", "HostConfig", "Telemetry", "QueueCore", argumentParser,
+                logging,
+            ], path: "Sources/HostDaemon", exclude: roles, swiftSettings: settings),
+        .executableTarget(
+            name: "QueueCtl",
+            dependencies: ["Control", "Stomp", "HostConfig", "RecipientDirectory", "QueueCore", argumentParser, nioCore, nioPosix],
+            swiftSettings: settings),
+        // A loopback receiver for `make run`, tests and benchmarks; never installed.
+        .executableTarget(
+            name: "DemoReceiver", dependencies: ["OAuth1", argumentParser, nioCore, nioPosix, nioHTTP1], swiftSettings: settings),
+        // Tests.
+        .target(
+            name: "TestSupport", dependencies: ["QueueCore", "Stomp", nioCore, nioPosix, nioHTTP1], path: "Tests/Support",
+            swiftSettings: settings),
+        tests("QueueCoreTests", ["QueueCore", "TestSupport"]),
+        tests("PluginABITests", ["PluginABI", "TestSupport"]),
+        tests("PluginKitTests", ["PluginKit", "PluginKitTesting", "TestSupport"]),
+        tests("OAuth1Tests", ["OAuth1"]),
+        tests("OMBTests", ["OMB", "PluginKit", "PluginKitTesting", "OAuth1", "TestSupport"]),
+        tests("StompTests", ["Stomp", "TestSupport", nioCore]),
+        tests("HostConfigTests", ["HostConfig", "QueueCore", "TestSupport"]),
+        tests("ControlTests", ["Control", "QueueCore", "TestSupport"]),
+        tests("WorkerLinkTests", ["WorkerLink", "QueueCore", nioCore]),
+        tests("QueueStoreTests", ["QueueStore", "QueueCore", "TestSupport", grdb]),
+        tests("RecipientDirectoryTests", ["RecipientDirectory", "QueueCore", "TestSupport"]),
+        tests("PluginFilesTests", ["PluginFiles", "QueueCore", "TestSupport"]),
+        tests("PluginHostTests", ["PluginHost", "PluginFiles", "PluginABI", "QueueCore", "TestSupport", nioCore, nioPosix]),
+        tests("SupervisorTests", ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport"]),
+        tests("BrokerTests", ["Broker", "QueueStore", "Stomp", "WorkerLink", "QueueCore", "TestSupport", nioCore, nioPosix]),
+        tests("WorkerTests", ["Worker", "WorkerLink", "PluginHost", "QueueCore", "TestSupport", nioCore, nioPosix]),
+        tests("ConsoleTests", ["Console", "Control", "QueueCore", "TestSupport"]),
+        tests("EndToEndTests", ["TestSupport", "Stomp", "QueueCore", "OAuth1", nioCore, nioPosix, nioHTTP1]),
+    ]
+)
