@@ -31,10 +31,12 @@ let asyncHTTPClient = product("AsyncHTTPClient", "async-http-client")
 let crypto = product("Crypto", "swift-crypto")
 let deque = product("DequeModule", "swift-collections")
 let grdb = product("GRDB", "GRDB.swift")
+let sqlite = product("GRDBSQLite", "GRDB.swift")
 let heap = product("HeapModule", "swift-collections")
 let hummingbird = product("Hummingbird", "hummingbird")
 let lifecycle = product("ServiceLifecycle", "swift-service-lifecycle")
 let logging = product("Logging", "swift-log")
+let nioConcurrency = product("NIOConcurrencyHelpers", "swift-nio")
 let nioCore = product("NIOCore", "swift-nio")
 let nioHTTP1 = product("NIOHTTP1", "swift-nio")
 let nioPosix = product("NIOPosix", "swift-nio")
@@ -93,7 +95,7 @@ let package = Package(
         module("Telemetry", ["QueueCore", logging]),
         module("Control", ["QueueCore", nioCore, nioPosix]),
         module("WorkerLink", ["QueueCore", nioCore]),
-        module("QueueStore", ["QueueCore", grdb, crypto]),
+        module("QueueStore", ["QueueCore", grdb, sqlite, nioConcurrency]),
         module("RecipientDirectory", ["QueueCore", grdb]),
         module("PluginFiles", ["PluginABI", "QueueCore", crypto]),
         module(
