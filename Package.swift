@@ -90,7 +90,7 @@ let package = Package(
             name: "OMB", dependencies: ["PluginKit", "OAuth1"], path: "Plugins/OMB", swiftSettings: pluginSettings,
             linkerSettings: pluginLinking),
         // The host's foundations.
-        module("Stomp", [nioCore]),
+        module("Stomp", [nioCore, nioPosix]),
         module("HostConfig", ["QueueCore", yams]),
         module("Telemetry", ["QueueCore", logging]),
         module("Control", ["QueueCore", nioCore, nioPosix]),
@@ -130,7 +130,8 @@ let package = Package(
             name: "DemoReceiver", dependencies: ["OAuth1", argumentParser, nioCore, nioPosix, nioHTTP1], swiftSettings: settings),
         // Tests.
         .target(
-            name: "TestSupport", dependencies: ["QueueCore", "Stomp", nioCore, nioPosix, nioHTTP1], path: "Tests/Support",
+            name: "TestSupport",
+            dependencies: ["QueueCore", "Stomp", nioCore, nioPosix, nioHTTP1, nioConcurrency], path: "Tests/Support",
             swiftSettings: settings),
         tests("QueueCoreTests", ["QueueCore", "TestSupport"]),
         tests("PluginABITests", ["PluginABI", "TestSupport"]),
