@@ -2,7 +2,9 @@
 import Crypto
 import Glibc
 
-/// Reads an open regular file at given places. Whatever the file holds, no read goes past its end.
+/// Reads an open regular file at given places.
+///
+/// Whatever the file holds, no read goes past its end.
 struct FileBytes {
     let descriptor: Int32
     let size: UInt64

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// Who may change a file or a folder. Plugins are code with hostd's rights, so only root and hostd's own user may.
+/// Who may change a file or a folder.
+///
+/// Plugins are code with hostd's rights, so only root and hostd's own user may.
 package enum FileRights {
     package static var hostUser: UInt32 { geteuid() }
 

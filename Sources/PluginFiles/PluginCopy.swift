@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// The private, content-addressed copies that are loaded: `STATE_DIR/plugins/NAME-HASH.so`. Called by the supervisor.
+/// The private, content-addressed copies that are loaded: `STATE_DIR/plugins/NAME-HASH.so`.
 ///
-/// Overwriting a file in plugins.d, as cp does, would change the text of a running worker; nobody but us writes here. Equal
-/// content gives an equal path, so a generation's files are told apart by their paths.
+/// Called by the supervisor. Overwriting a file in plugins.d, as cp does, would change the text of a running worker;
+/// nobody but us writes here. Equal content gives an equal path, so a generation's files are told apart by their paths.
 package enum PluginCopy {
     /// The absolute path of a copy whose content is what was checked; made where there is none yet.
     package static func make(of file: PluginFile, in stateDirectory: String) throws(PluginFilesError) -> String {
@@ -25,8 +25,9 @@ package enum PluginCopy {
         return path
     }
 
-    /// Removes all copies but those whose paths are given, and drafts of a hostd that died. A worker that still runs a
-    /// removed copy keeps it mapped.
+    /// Removes all copies but those whose paths are given, and drafts of a hostd that died.
+    ///
+    /// A worker that still runs a removed copy keeps it mapped.
     package static func prune(in stateDirectory: String, keeping paths: Set<String>) throws(PluginFilesError) {
         let folder = try self.folder(in: stateDirectory)
         guard let entries = opendir(folder) else { throw .copy(to: folder, why: String(errorNumber: errno)) }

@@ -2,7 +2,9 @@
 import Glibc
 import QueueCore
 
-/// Looks through plugins.d: what can be loaded, and why the rest can't. Called by the supervisor; reads files, runs none.
+/// Looks through plugins.d: what can be loaded, and why the rest can't.
+///
+/// Called by the supervisor; reads files, runs none.
 package enum PluginDirectory {
     package enum Finding: Sendable {
         case accepted(PluginFile)

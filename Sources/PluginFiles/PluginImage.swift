@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A plugin file that is open and has passed step 1: its rights, its ELF headers and its note. None of its code has run.
+/// A plugin file that is open and has passed step 1: its rights, its ELF headers and its note.
 ///
-/// It is opened once; what is hashed and copied later comes from the same descriptor. Used by supervisor, probe and worker.
+/// None of its code has run. It is opened once; what is hashed and copied later comes from the same descriptor. Used by
+/// supervisor, probe and worker.
 package final class PluginImage: Sendable {
     package let path: String
     package let size: UInt64

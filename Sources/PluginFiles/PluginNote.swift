@@ -45,7 +45,9 @@ package struct PluginNote: Hashable, Sendable {
             }
     }
 
-    /// Walks one segment's notes; name and description of each are padded to 4 bytes. A later header may make ours longer.
+    /// Walks one segment's notes; name and description of each are padded to 4 bytes.
+    ///
+    /// A later header may make ours longer.
     private static func find(in segment: [UInt8]) -> [UInt8]? {
         let size = MemoryLayout<hostd_note>.size
         var start = 0

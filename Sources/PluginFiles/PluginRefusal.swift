@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why a file in plugins.d isn't used. Its description is one line without the file's name: what was judged, what was
-/// found, what is wanted, and the remedy where there is one.
+/// Why a file in plugins.d isn't used.
+///
+/// Its description is one line without the file's name: what was judged, what was found, what is wanted, and the remedy
+/// where there is one.
 package enum PluginRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     // The file.
     case name(String)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A probe process: started, listened to, killed if need be, and waited for exactly once. Used by one thread.
+/// A probe process: started, listened to, killed if need be, and waited for exactly once.
 ///
-/// posix_spawn, never fork: hostd has threads. The child gets no secret from the environment, and a process group of its own,
-/// so that what a constructor started dies with it. Descriptors are close-on-exec; the probe closes what slipped through.
+/// Used by one thread. posix_spawn, never fork: hostd has threads. The child gets no secret from the environment, and a
+/// process group of its own, so that what a constructor started dies with it. Descriptors are close-on-exec; the probe
+/// closes what slipped through.
 final class ProbeChild {
     /// How a child ended.
     enum Death: Equatable {
@@ -77,7 +78,9 @@ final class ProbeChild {
     /// Waits for the end; only after kill() is that sure to come soon.
     func wait() -> Death { reap(options: 0) ?? .unknown }
 
-    /// nil if it still runs when time is up. An ended child's output closes first, so this is nearly always at once.
+    /// nil if it still runs when time is up.
+    ///
+    /// An ended child's output closes first, so this is nearly always at once.
     func wait(until deadline: ContinuousClock.Instant) -> Death? {
         while true {
             if let death = reap(options: WNOHANG) { return death }
@@ -137,7 +140,9 @@ extension ProbeChild {
         return posix_spawn(&process, executable, &actions, &attributes, argv, environment)
     }
 
-    /// What a loader, a locale or a sanitizer needs. No LD_*, which would load other code; none of hostd's secrets.
+    /// What a loader, a locale or a sanitizer needs.
+    ///
+    /// No LD_*, which would load other code; none of hostd's secrets.
     private static func environment() -> [String] {
         let kept = ["PATH", "LANG", "LC_ALL", "TZ", "ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"]
         let values = kept.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package import PluginFiles
 
-/// Why a plugin file could not be loaded, or is not a plugin that this host understands. One line without the file's name.
+/// Why a plugin file could not be loaded, or is not a plugin that this host understands.
+///
+/// One line without the file's name.
 package enum PluginLoadError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Step 1 refused it.
     case file(PluginRefusal)

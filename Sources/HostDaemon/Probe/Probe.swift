@@ -4,10 +4,10 @@ import Glibc
 import PluginFiles
 import PluginHost
 
-/// The probe role: loads one plugin file, says in one line of JSON what it is, and ends. Started by `ProbeRunner`.
+/// The probe role: loads one plugin file, says in one line of JSON what it is, and ends.
 ///
-/// The plugin's code may do anything here: only this process is lost. Success is said, never inferred from the exit status,
-/// since a constructor may call exit(0).
+/// Started by `ProbeRunner`. The plugin's code may do anything here: only this process is lost. Success is said, never
+/// inferred from the exit status, since a constructor may call exit(0).
 package enum Probe {
     /// Seconds of CPU time that loading may take.
     private static let cpuLimit: UInt64 = 2
