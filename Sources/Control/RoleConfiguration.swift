@@ -107,8 +107,14 @@ package struct WorkerConfiguration: Codable, Hashable, Sendable {
     package var version = ""
 
     package init(
-        plugin: PluginName, pluginPath: String, descriptor: PluginDescriptor, generation: Int, index: Int,
-        stateDirectory: String, workerSocket: String, sites: [WorkerSite]
+        plugin: PluginName,
+        pluginPath: String,
+        descriptor: PluginDescriptor,
+        generation: Int,
+        index: Int,
+        stateDirectory: String,
+        workerSocket: String,
+        sites: [WorkerSite]
     ) {
         self.plugin = plugin
         self.pluginPath = pluginPath
