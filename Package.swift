@@ -35,6 +35,7 @@ let heap = product("HeapModule", "swift-collections")
 let hummingbird = product("Hummingbird", "hummingbird")
 let lifecycle = product("ServiceLifecycle", "swift-service-lifecycle")
 let logging = product("Logging", "swift-log")
+let nioConcurrency = product("NIOConcurrencyHelpers", "swift-nio")
 let nioCore = product("NIOCore", "swift-nio")
 let nioHTTP1 = product("NIOHTTP1", "swift-nio")
 let nioPosix = product("NIOPosix", "swift-nio")
@@ -88,7 +89,7 @@ let package = Package(
             name: "OMB", dependencies: ["PluginKit", "OAuth1"], path: "Plugins/OMB", swiftSettings: pluginSettings,
             linkerSettings: pluginLinking),
         // The host's foundations.
-        module("Stomp", [nioCore]),
+        module("Stomp", [nioCore, nioPosix]),
         module("HostConfig", ["QueueCore", yams]),
         module("Telemetry", ["QueueCore", logging]),
         module("Control", ["QueueCore", nioCore, nioPosix]),
@@ -128,7 +129,8 @@ let package = Package(
             name: "DemoReceiver", dependencies: ["OAuth1", argumentParser, nioCore, nioPosix, nioHTTP1], swiftSettings: settings),
         // Tests.
         .target(
-            name: "TestSupport", dependencies: ["QueueCore", "Stomp", nioCore, nioPosix, nioHTTP1], path: "Tests/Support",
+            name: "TestSupport",
+            dependencies: ["QueueCore", "Stomp", nioCore, nioPosix, nioHTTP1, nioConcurrency], path: "Tests/Support",
             swiftSettings: settings),
         tests("QueueCoreTests", ["QueueCore", "TestSupport"]),
         tests("PluginABITests", ["PluginABI", "TestSupport"]),
