@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import FoundationEssentials
+package import FoundationEssentials
 
 /// How figures are told to people. queuectl and the console's page both use this, so that they say the same.
 package enum Figures {
@@ -55,6 +55,12 @@ package enum Figures {
         if seconds.magnitude < 1 { return "now" }
         let told = span(seconds: Int64(seconds.magnitude.rounded()))
         return seconds > 0 ? "in " + told : told + " ago"
+    }
+
+    /// A moment that is due: `in 45 s`, or `now` once it has come.
+    package static func upcoming(_ text: String, now: Date) -> String {
+        if let date = date(text), date <= now { return "now" }
+        return moment(text, now: now)
     }
 
     /// RFC 3339, with or without a fraction of a second.

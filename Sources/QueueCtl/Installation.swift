@@ -38,8 +38,14 @@ struct Hostd: ControlPort {
     }
 
     func ask(_ command: String, _ arguments: [String: JSONValue]) async throws -> JSONValue {
-        // A million dead letters are requeued or dropped in one command.
-        let limit: Duration = command.hasPrefix("dead.") ? .seconds(1800) : .seconds(60)
+        let limit: Duration =
+            switch command {
+            // A million dead letters are requeued or dropped in one command.
+            case "dead.requeue", "dead.drop": .seconds(1800)
+            // Answered when the new generation of each plugin has shown that it works.
+            case "restart": .seconds(900)
+            default: .seconds(60)
+            }
         return try await client.request(command, arguments, timeLimit: limit)
     }
 }

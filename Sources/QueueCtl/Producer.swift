@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import HostConfig
 import NIOCore
 import Stomp
 
@@ -20,7 +21,7 @@ struct Producer {
         let connection: StompConnection
         do {
             connection = try await StompConnection.connect(
-                .unix(path: installation.stompSocket), login: queue.username, passcode: queue.password?.reveal(),
+                .unix(installation.stompSocket), login: queue.username, passcode: queue.password?.reveal(),
                 window: window)
         } catch StompError.unreachable(_, let reason) {
             guard let listen = queue.listen, listen.port > 0 else { throw QueueCtlError.noBroker(reason: reason) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import Control
 
 /// The command line of hostd's operators. Commands that ask the running hostd use its control socket; `enqueue` is a
 /// STOMP producer like any other; `recipients` works on the directory's file, hostd running or not.
@@ -16,6 +17,7 @@ struct QueueCtl: AsyncParsableCommand {
             Exit status: 0 done, 1 refused or failed with one line on standard error, 2 usage.
             StatusNet's options are understood too: --update -s SITE, --stop, --restart.
             """,
+        version: HostVersion.current,
         subcommands: [
             EnqueueCommand.self, StatusCommand.self, PluginsCommand.self, SitesCommand.self, RecipientsCommand.self,
             DeadCommand.self, NoticeCommand.self, PauseCommand.self, ResumeCommand.self, UpdateCommand.self,

@@ -8,7 +8,9 @@ enum QueueCtlError: Error, Equatable, CustomStringConvertible {
     case emptyInput(file: String)
     /// `line` is nil where the input is one frame.
     case enqueue(accepted: Int, line: Int?, reason: String)
-    case importedInPart(accepted: Int, refused: Int)
+    /// Lines of a file, some of them bad; each was told by its number.
+    case takenInPart(accepted: Int, refused: Int)
+    case stateDirectory(String, reason: String)
     case unknownLetters([Int64])
     case unknownNotice(String)
     case output(String)
@@ -21,7 +23,8 @@ enum QueueCtlError: Error, Equatable, CustomStringConvertible {
         case .enqueue(let accepted, nil, let reason): "\(accepted) accepted: \(reason)"
         case .enqueue(let accepted, .some(let line), let reason):
             "\(accepted) accepted, then line \(line) failed: \(reason)"
-        case .importedInPart(let accepted, let refused): "\(accepted) imported, \(refused) refused"
+        case .takenInPart(let accepted, let refused): "\(accepted) lines taken, \(refused) refused"
+        case .stateDirectory(let path, let reason): "\(path): can't be made: \(reason)"
         case .unknownLetters(let ids):
             "no dead letter \(ids.map(String.init).joined(separator: ", ")): queuectl dead list shows what there is"
         case .unknownNotice(let notice):

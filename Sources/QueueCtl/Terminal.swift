@@ -59,7 +59,7 @@ enum Output {
         try? write(text + "\n", to: STDERR_FILENO)
     }
 
-    private static func write(_ text: String, to descriptor: Int32) throws {
+    static func write(_ text: String, to descriptor: Int32) throws {
         var text = text
         try text.withUTF8 { bytes in
             var rest = bytes[...]

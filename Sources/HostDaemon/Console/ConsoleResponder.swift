@@ -74,7 +74,7 @@ struct ConsoleResponder: HTTPResponder {
     private func health() async -> Response {
         do {
             _ = try await source.ask("ping")
-            return Reply.json(.ok, .object(["status": "ok", "version": .string(version)]))
+            return Reply.json(.ok, .object(["status": .string("ok"), "version": .string(version)]))
         } catch {
             return failure(error)
         }
@@ -83,7 +83,7 @@ struct ConsoleResponder: HTTPResponder {
     private func metrics() async -> Response {
         do {
             let samples = try await source.ask("metrics").decoded(as: [MetricSample].self)
-            return Reply.make(.ok, PrometheusText.render(samples), type: PrometheusText.contentType)
+            return Reply.make(.ok, PrometheusText.render(MetricSample.merge([samples])), type: PrometheusText.contentType)
         } catch {
             return Reply.text(.serviceUnavailable, "The supervisor doesn't answer: \(NoAnswer.reason(error))\n")
         }
@@ -99,7 +99,7 @@ struct ConsoleResponder: HTTPResponder {
 
     private func failure(_ error: any Error) -> Response {
         let reason = "the supervisor doesn't answer: \(NoAnswer.reason(error))"
-        return Reply.json(.serviceUnavailable, .object(["status": "failing", "reason": .string(reason)]))
+        return Reply.json(.serviceUnavailable, .object(["status": .string("failing"), "reason": .string(reason)]))
     }
 }
 

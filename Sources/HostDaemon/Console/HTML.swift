@@ -14,8 +14,8 @@ struct HTML: Equatable, ExpressibleByStringInterpolation {
 
         mutating func appendLiteral(_ literal: String) { text += literal }
         mutating func appendInterpolation(_ html: HTML) { text += html.text }
-        mutating func appendInterpolation(_ text: some StringProtocol) { self.text += HTML.escape(text) }
-        mutating func appendInterpolation(_ number: some BinaryInteger) { text += String(number) }
+        mutating func appendInterpolation(_ text: String) { self.text += HTML.escape(text) }
+        mutating func appendInterpolation(_ number: Int) { text += String(number) }
     }
 
     static func + (left: HTML, right: HTML) -> HTML {
@@ -31,7 +31,7 @@ struct HTML: Equatable, ExpressibleByStringInterpolation {
     }
 
     /// For element content and for attribute values in quotes.
-    private static func escape(_ text: some StringProtocol) -> String {
+    private static func escape(_ text: String) -> String {
         var escaped = ""
         for scalar in text.unicodeScalars {
             switch scalar {

@@ -31,11 +31,12 @@ enum PageFrame {
     }
 
     static func signIn(isWrong: Bool, nonce: String) -> HTML {
-        whole(
+        let heading = isWrong ? "That is not the token" : "This console needs its token"
+        return whole(
             title: "hostd: sign in", refresh: nil, nonce: nonce,
             body: """
                 <header><h1>hostd</h1></header>
-                <main><section class="notice"><h2>\(isWrong ? "That is not the token" : "This console needs its token")</h2>
+                <main><section class="notice"><h2>\(heading)</h2>
                 <p>It is <code>console.token</code> in hostd.yaml. Programs send it as
                 <code>Authorization: Bearer TOKEN</code>.</p>
                 <form method="get" action="/"><input type="password" name="token" aria-label="Token" required autofocus>\
@@ -45,6 +46,6 @@ enum PageFrame {
 
     /// `2026-11-25 07:40:12`
     static func clock(_ date: Date) -> String {
-        String(date.formatted(.iso8601).map { $0 == "T" ? " " : $0 }.filter { $0 != "Z" })
+        String(date.formatted(.iso8601).prefix(19)).replacing("T", with: " ")
     }
 }

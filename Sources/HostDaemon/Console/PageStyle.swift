@@ -17,7 +17,8 @@ enum PageStyle {
         h1{margin:0;font-size:22px;letter-spacing:-.02em}
         h2{margin:0;font-size:15px}
         header p{margin:0;color:var(--soft)}
-        .state{margin-left:auto}
+        header .state{margin-left:auto}
+        .state .pill{white-space:normal;border-radius:12px}
         .pill{display:inline-block;padding:1px 9px;border-radius:99px;font-size:12px;font-weight:600;white-space:nowrap;
         background:var(--code);color:var(--soft)}
         .good{color:var(--good);background:var(--good-bg)}
@@ -25,7 +26,7 @@ enum PageStyle {
         .bad{color:var(--bad);background:var(--bad-bg)}
         .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:12px;margin:0 0 16px}
         .figure,section{background:var(--card);border:1px solid var(--line);border-radius:10px}
-        .figure{padding:11px 15px}
+        .figure{margin:0;padding:11px 15px}
         .figure dt{color:var(--soft);font-size:12px}
         .figure dd{margin:0;font-size:22px;font-weight:600;letter-spacing:-.02em;font-variant-numeric:tabular-nums}
         .figure dd.alarm{color:var(--bad)}
@@ -40,10 +41,11 @@ enum PageStyle {
         td.z{color:var(--soft)}
         td.w{white-space:nowrap}
         td.t{min-width:200px;overflow-wrap:anywhere}
-        .why{padding:0 16px 9px;border-top:0;color:var(--bad);overflow-wrap:anywhere}
+        .why{padding:0 16px 9px;border-top:0;color:var(--soft);overflow-wrap:anywhere}
+        .why.alarm{color:var(--bad)}
         tr.noted td{padding-bottom:3px}
         p.none{margin:0;padding:0 16px 14px;color:var(--soft)}
-        code{background:var(--code);border-radius:5px;padding:1px 6px;
+        code{white-space:nowrap;background:var(--code);border-radius:5px;padding:1px 6px;
         font:12.5px ui-monospace,SFMono-Regular,Menlo,"DejaVu Sans Mono",monospace}
         .notice{padding:14px 16px}
         .notice p{margin:4px 0 0}
@@ -54,7 +56,7 @@ enum PageStyle {
         color:var(--text)}
         input{flex:1 1 220px}
         button{background:var(--accent);border-color:var(--accent);color:var(--card);font-weight:600;cursor:pointer}
-        @media (max-width:600px){main,header,footer{padding-left:12px;padding-right:12px}th,td{padding-left:12px;
+        @media (max-width:600px){main,header,footer{padding-left:12px;padding-right:12px}th,td,.why{padding-left:12px;
         padding-right:12px}.head,p.none{padding-left:12px}}
         """
 }

@@ -44,8 +44,8 @@ struct PageTable {
             Cell(style: "n", content: "\(value?.int.map(Figures.bytes) ?? "")")
         }
 
-        static func moment(_ value: JSONValue?, now: Date) -> Cell {
-            Cell(style: "w", content: "\(value?.string.map { Figures.moment($0, now: now) } ?? "")")
+        static func upcoming(_ value: JSONValue?, now: Date) -> Cell {
+            Cell(style: "w", content: "\(value?.string.map { Figures.upcoming($0, now: now) } ?? "")")
         }
 
         static func pill(_ text: String, _ look: String) -> Cell {
@@ -53,13 +53,15 @@ struct PageTable {
         }
     }
 
-    /// `note`: why something is wrong with this row, on a line of its own.
-    mutating func add(_ cells: [Cell], note: String? = nil) {
+    /// `note`: why this row is as it is, on a line of its own.
+    mutating func add(_ cells: [Cell], note: String? = nil, isAlarm: Bool = true) {
         precondition(cells.count == titles.count, "a row has a cell for each title")
         let note = note.flatMap { $0.isEmpty ? nil : $0 }
         let columns = HTML.joined(cells.map { "<td class=\"\($0.style)\">\($0.content)</td>" })
         rows.append("<tr class=\"\(note == nil ? "" : "noted")\">\(columns)</tr>")
-        if let note { rows.append("<tr><td class=\"why\" colspan=\"\(titles.count)\">\(note)</td></tr>") }
+        guard let note else { return }
+        let style = isAlarm ? "why alarm" : "why"
+        rows.append("<tr><td class=\"\(style)\" colspan=\"\(titles.count)\">\(note)</td></tr>")
     }
 
     func section(_ title: String, note: String, none: String) -> HTML {
@@ -67,7 +69,7 @@ struct PageTable {
         guard !rows.isEmpty else { return "<section>\(head)<p class=\"none\">\(none)</p></section>" }
         let heading = HTML.joined(
             titles.map { title in
-                title.hasPrefix("#") ? "<th class=\"n\">\(title.dropFirst())</th>" : "<th>\(title)</th>"
+                title.hasPrefix("#") ? "<th class=\"n\">\(String(title.dropFirst()))</th>" : "<th>\(title)</th>"
             })
         return """
             <section>\(head)<div class="scroll"><table><thead><tr>\(heading)</tr></thead>\

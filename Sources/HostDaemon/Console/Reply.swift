@@ -32,21 +32,16 @@ enum Reply {
     ) -> Response {
         // Nothing is loaded from anywhere, nothing runs, nobody frames it.
         let style = styleNonce.map { "style-src 'nonce-\($0)'; img-src data:; form-action 'self'; " } ?? ""
-        let headers: HTTPFields = [
+        var headers: HTTPFields = [
             .contentType: type,
             .contentSecurityPolicy: "default-src 'none'; \(style)base-uri 'none'; frame-ancestors 'none'",
             .xContentTypeOptions: "nosniff",
             .cacheControl: "no-store",
-            .referrerPolicy: "no-referrer",
             .crossOriginResourcePolicy: "same-origin",
         ]
+        if let referrerPolicy = HTTPField.Name("Referrer-Policy") { headers[referrerPolicy] = "no-referrer" }
         return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(string: body)))
     }
-}
-
-extension HTTPField.Name {
-    /// A name that the HTTP grammar doesn't allow would be left out; these are constants that it allows.
-    fileprivate static let referrerPolicy = HTTPField.Name(parsed: "Referrer-Policy") ?? .server
 }
 
 /// Secrets of this process: session and nonces.

@@ -61,7 +61,7 @@ struct StatusPage {
 
     private var figures: HTML {
         func figure(_ name: String, _ value: String, isAlarm: Bool = false) -> HTML {
-            "<dl class=\"figure\"><dt>\(name)</dt><dd\(isAlarm ? " class=\"alarm\"" as HTML : "")>\(value)</dd></dl>"
+            "<dl class=\"figure\"><dt>\(name)</dt><dd class=\"\(isAlarm ? "alarm" : "")\">\(value)</dd></dl>"
         }
         return """
             <div class="figures">\(figure("Ready", Figures.count(Int64(total("ready")))))\
@@ -75,8 +75,9 @@ struct StatusPage {
 
     private var deadLetters: HTML {
         guard dead > 0 else { return "" }
+        let heading = Figures.count(dead) + (dead == 1 ? " dead letter" : " dead letters")
         return """
-            <section class="notice"><h2>\(Figures.count(dead)) dead \(dead == 1 ? "letter" : "letters")</h2>
+            <section class="notice"><h2>\(heading)</h2>
             <p>Items that were given up, each kept with its reason. <code>queuectl dead list</code> shows them,
             <code>queuectl dead requeue</code> sends them out again.</p></section>
             """
@@ -105,7 +106,7 @@ struct StatusPage {
             table.add([
                 .long(row["target"]), .text(row["site"]), .text(row["queue"]),
                 .pill(state, state == "open" ? "bad" : "warn"), .count(row["waiting"]), .count(row["concurrency"]),
-                .moment(row["next_attempt"], now: now), .long(row["reason"]),
+                .upcoming(row["next_attempt"], now: now), .long(row["reason"]),
             ])
         }
         let more = laneRows.count - Self.mostLanes
@@ -125,7 +126,7 @@ struct StatusPage {
                 [
                     .text(plugin["file"]), .pill(state, look), .text(plugin["id"]), .text(plugin["version"]),
                     .words(plugin["queues"]), .number(plugin["generation"]), .number(plugin["workers"]),
-                ], note: reason)
+                ], note: reason, isAlarm: state != "disabled")
         }
         return table.section("Plugins", note: "", none: "plugins.d holds no .so file.")
     }

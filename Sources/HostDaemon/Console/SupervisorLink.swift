@@ -20,7 +20,10 @@ extension StatusSource {
 actor SupervisorLink: StatusSource {
     private let path: String
     private let group: any EventLoopGroup
-    private var client: ControlClient?
+    /// Shared by all questions: they go over one connection, many at a time.
+    private var connection: Task<ControlClient, any Error>?
+    /// Tells a connection from the one that took its place.
+    private var connections = 0
 
     init(path: String, on group: any EventLoopGroup) {
         self.path = path
@@ -31,24 +34,41 @@ actor SupervisorLink: StatusSource {
     private static let timeLimit = Duration.seconds(5)
 
     func ask(_ command: String) async throws -> JSONValue {
-        if let client {
-            do {
-                return try await client.request(command, timeLimit: Self.timeLimit)
-            } catch ControlError.closed {
-                // Since the last question: the one more try below is on a new connection.
-                self.client = nil
-            }
+        do {
+            return try await askOnce(command)
+        } catch ControlError.closed {
+            // The connection of the last question was lost since; a new one tells whether the supervisor is.
+            return try await askOnce(command)
         }
-        let client = try await ControlClient.connect(path: path, on: group)
-        // Of two questions that both found no connection the later one's stays.
-        if let other = self.client { await other.close() }
-        self.client = client
-        return try await client.request(command, timeLimit: Self.timeLimit)
+    }
+
+    private func askOnce(_ command: String) async throws -> JSONValue {
+        let connection = connected()
+        let number = connections
+        do {
+            return try await connection.value.request(command, timeLimit: Self.timeLimit)
+        } catch ControlError.refused(let line) {
+            throw ControlError.refused(line)
+        } catch {
+            // Whatever else went wrong, the next question tries a new connection.
+            if number == connections { self.connection = nil }
+            throw error
+        }
+    }
+
+    private func connected() -> Task<ControlClient, any Error> {
+        if let connection { return connection }
+        let (path, group) = (path, group)
+        let new = Task { () async throws -> ControlClient in try await ControlClient.connect(path: path, on: group) }
+        connection = new
+        connections += 1
+        return new
     }
 
     func close() async {
-        await client?.close()
-        client = nil
+        let last = connection
+        connection = nil
+        try? await last?.value.close()
     }
 }
 

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Control
 import FoundationEssentials
+import QueueCore
 
 struct DeadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

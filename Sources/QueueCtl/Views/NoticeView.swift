@@ -33,7 +33,7 @@ struct NoticeView {
             table.add([
                 .init(item["queue"]?.string), .init(item["target"]?.string), .init(state, state.flatMap(Self.ink)),
                 .init(count: item["attempts"]?.int),
-                .init(item["next_attempt"]?.string.map { Figures.moment($0, now: now) }), .init(item["reason"]?.string),
+                .init(item["next_attempt"]?.string.map { Figures.upcoming($0, now: now) }), .init(item["reason"]?.string),
             ])
         }
         return table

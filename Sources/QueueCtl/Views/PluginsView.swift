@@ -23,8 +23,9 @@ struct PluginsView {
             ])
             if let reason = plugin["reason"]?.string, !reason.isEmpty {
                 // Whole, however long: this line is what the author of the plugin needs.
-                let file = DisplayText(plugin["file"]?.string ?? "?").text
-                notes.append(terminal.paint(file, .bold) + ": " + DisplayText(reason).text + "\n")
+                let file = plugin["file"]?.string ?? "?"
+                let sentence = reason.hasPrefix(file + ": ") ? String(reason.dropFirst(file.count + 2)) : reason
+                notes.append(terminal.paint(DisplayText(file).text, .bold) + ": " + DisplayText(sentence).text + "\n")
             }
         }
         return table.rendered(in: terminal) + (notes.isEmpty ? "" : "\n" + notes.joined())

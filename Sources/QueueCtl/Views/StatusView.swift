@@ -64,7 +64,7 @@ struct StatusView {
                 .init(row["site"]?.string), .init(row["queue"]?.string), .init(row["target"]?.string),
                 .init(state, state == "open" ? .bad : state == "half-open" ? .warning : nil),
                 .init(count: row["waiting"]?.int), .init(count: row["concurrency"]?.int),
-                .init(row["next_attempt"]?.string.map { Figures.moment($0, now: now) }),
+                .init(row["next_attempt"]?.string.map { Figures.upcoming($0, now: now) }),
                 .init(row["reason"]?.string),
             ])
         }
