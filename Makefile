@@ -64,6 +64,7 @@ lint: ## format, layers, file length, words, ABI
 	@scripts/check-layers
 	@scripts/check-length
 	@scripts/check-words
+	@scripts/check-readme
 	@if [ -e scripts/check-abi.sh ]; then scripts/check-abi.sh; fi
 
 install: build ## copy programs, plugins and the ABI header below PREFIX (DESTDIR for packagers)
