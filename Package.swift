@@ -142,6 +142,7 @@ let package = Package(
         tests("OMBTests", ["OMB", "PluginKit", "PluginKitTesting", "OAuth1", "TestSupport"]),
         tests("StompTests", ["Stomp", "TestSupport", nioCore]),
         tests("HostConfigTests", ["HostConfig", "QueueCore", "TestSupport"]),
+        tests("TelemetryTests", ["Telemetry", "QueueCore", logging]),
         tests("ControlTests", ["Control", "QueueCore", "TestSupport"]),
         tests("WorkerLinkTests", ["WorkerLink", "QueueCore", nioCore]),
         tests("QueueStoreTests", ["QueueStore", "QueueCore", "TestSupport", grdb]),

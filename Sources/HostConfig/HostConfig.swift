@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// What hostd.yaml says, defaults filled in: an immutable snapshot that every role and queuectl reads at its start.
+///
+/// docs/config.md describes every key; a test holds the two together.
+package struct HostConfig: Hashable, Sendable {
+    /// The file that was read, as it was named; nil = none, all defaults.
+    package internal(set) var file: String?
+    /// Absolute; paths in the file are relative to it.
+    package let folder: String
+
+    package var stateDir: String
+    package var pluginsDir: String
+    package var sitesDir: String
+    package var workers = WorkersConfig()
+    package var queue = QueueConfig()
+    package var stomp = StompConfig()
+    package var cache = CacheConfig()
+    package var console = ConsoleConfig()
+    package var http = HTTPConfig()
+    package var snmp = SNMPConfig()
+
+    /// Read where no `--config` is given.
+    package static let defaultFile = "hostd.yaml"
+
+    /// All defaults, for the folder that relative paths are relative to.
+    package init(folder: String) {
+        self.folder = folder
+        stateDir = TextFile.resolve("var", in: folder)
+        pluginsDir = TextFile.resolve("plugins.d", in: folder)
+        sitesDir = TextFile.resolve("sites.d", in: folder)
+    }
+
+    /// Reads `path`; nil = `./hostd.yaml` if there is one, else all defaults.
+    ///
+    /// All errors of the file come together.
+    package static func load(
+        _ path: String?,
+        environment: @escaping SecretReference.Environment = SecretReference.processEnvironment
+    ) throws(ConfigError) -> HostConfig {
+        let (config, errors) = read(document(path, environment))
+        if let error = ConfigError(errors) { throw error }
+        return config
+    }
+
+    /// hostd.yaml and all of its sites, the errors of all files together: what `hostd --check` and a start need.
+    package static func loadAll(
+        _ path: String?,
+        environment: @escaping SecretReference.Environment = SecretReference.processEnvironment
+    ) throws(ConfigError) -> (config: HostConfig, sites: [SiteConfig]) {
+        let document = document(path, environment)
+        let (config, errors) = read(document)
+        let folder = SiteFolder.read(config.sitesDir)
+        if let error = ConfigError(errors + folder.errors) { throw error }
+        return (config, folder.sites)
+    }
+
+    static func parse(
+        _ text: String,
+        file: String,
+        environment: @escaping SecretReference.Environment
+    )
+        throws(ConfigError) -> HostConfig
+    {
+        let (config, errors) = read(ConfigDocument(file: file, text: text, environment: environment))
+        if let error = ConfigError(errors) { throw error }
+        return config
+    }
+
+    /// Every key of hostd.yaml, dotted.
+    package static var knownKeys: [String] {
+        let document = ConfigDocument(folder: "/")
+        var config = HostConfig(folder: "/")
+        config.read(ConfigSection(nil, document: document))
+        return document.knownKeys
+    }
+
+    private static func document(
+        _ path: String?,
+        _ environment: @escaping SecretReference.Environment
+    ) -> ConfigDocument {
+        if path == nil, access(defaultFile, F_OK) != 0, errno == ENOENT {
+            return ConfigDocument(folder: TextFile.workingFolder)
+        }
+        return ConfigDocument(file: path ?? defaultFile, environment: environment)
+    }
+
+    private static func read(_ document: ConfigDocument) -> (HostConfig, [ConfigError]) {
+        var config = HostConfig(folder: document.folder)
+        config.file = document.file
+        config.read(ConfigSection(document.root, document: document))
+        return (config, document.errors)
+    }
+
+    private mutating func read(_ root: ConfigSection) {
+        root.read("state_dir", .path, into: &stateDir)
+        root.read("plugins_dir", .path, into: &pluginsDir)
+        root.read("sites_dir", .path, into: &sitesDir)
+        workers.read(root.section("workers"))
+        let queueSection = root.section("queue")
+        queue.read(queueSection)
+        stomp.read(root.section("stomp"))
+        cache.read(root.section("cache"))
+        console.read(root.section("console"))
+        http.read(root.section("http"))
+        snmp.read(root.section("snmp"))
+        root.reportUnknownKeys()
+        if case .size(let size) = queue.softlimit, size > workers.memoryLimit {
+            queueSection.conflict("softlimit", "\(size) is more than workers.memory_limit (\(workers.memoryLimit))")
+        }
+    }
+
+    /// Bytes of resident memory past which a worker restarts gracefully.
+    package var softLimitBytes: Int64 { queue.softlimit.bytes(of: workers.memoryLimit) }
+}

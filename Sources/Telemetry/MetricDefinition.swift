@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a metric is: the raw values are Prometheus' TYPE words.
+package enum MetricKind: String, Codable, Sendable {
+    case counter
+    case gauge
+    case histogram
+}
+
+/// How the same series of several processes become one.
+package enum MetricMerge: String, Codable, Sendable {
+    case sum
+    case largest
+}
+
+/// A metric's name and nature; its series differ by labels.
+package struct MetricDefinition: Hashable, Sendable {
+    package let name: String
+    package let kind: MetricKind
+    package let help: String
+    package let merge: MetricMerge
+    /// Upper bounds of a histogram's buckets, rising; +Inf goes without saying.
+    package let buckets: [Double]
+
+    package init(
+        _ kind: MetricKind,
+        _ name: String,
+        help: String,
+        merge: MetricMerge = .sum,
+        buckets: [Double] = MetricDefinition.secondsBuckets
+    ) {
+        self.name = name
+        self.kind = kind
+        self.help = help
+        self.merge = merge
+        self.buckets = kind == .histogram ? buckets : []
+    }
+
+    /// From a loopback answer to the longest timeout that anybody sets.
+    package static let secondsBuckets: [Double] = [
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+    ]
+}
+
+/// hostd's own metrics.
+///
+/// Never labelled by target: their number has no bound.
+package enum HostMetrics {
+    package static let itemsEnqueued = MetricDefinition(
+        .counter,
+        "hostd_items_enqueued_total",
+        help: "Items accepted and durable."
+    )
+    /// Labels: plugin, queue, site, outcome (done, retry, defer, discard, dead).
+    package static let deliveries = MetricDefinition(
+        .counter,
+        "hostd_deliveries_total",
+        help: "Deliveries by outcome."
+    )
+    /// Labels: queue, state (ready, delayed, claimed, dead).
+    package static let items = MetricDefinition(.gauge, "hostd_items", help: "Items in the store by state.")
+    package static let deliverySeconds = MetricDefinition(
+        .histogram,
+        "hostd_delivery_seconds",
+        help: "Time from the call of a handler to its outcome."
+    )
+    /// Labels: state (closed, open, half-open).
+    package static let lanes = MetricDefinition(
+        .gauge,
+        "hostd_lanes",
+        help: "Active lanes by the state of their circuit."
+    )
+    /// Labels: plugin, cause.
+    package static let workerDeaths = MetricDefinition(
+        .counter,
+        "hostd_worker_deaths_total",
+        help: "Workers that ended unasked."
+    )
+    /// Labels: plugin.
+    package static let generation = MetricDefinition(
+        .gauge,
+        "hostd_generation",
+        help: "Newest generation of a plugin's workers.",
+        merge: .largest
+    )
+    /// Labels: role.
+    package static let residentBytes = MetricDefinition(
+        .gauge,
+        "hostd_process_resident_bytes",
+        help: "Resident memory of all processes of a role."
+    )
+
+    package static let all = [
+        itemsEnqueued, deliveries, items, deliverySeconds, lanes, workerDeaths, generation, residentBytes,
+    ]
+}
