@@ -102,7 +102,7 @@ let package = Package(
             "PluginHost",
             [
                 "PluginFiles", "PluginABI", "QueueCore", "Telemetry", "RecipientDirectory", "WorkerLink", asyncHTTPClient,
-                nioCore, nioPosix, nioHTTP1, grdb, logging,
+                nioCore, nioPosix, nioHTTP1, nioConcurrency, grdb, logging,
             ]),
         // The roles.
         role("Supervisor", ["Control", "HostConfig", "PluginFiles", "Telemetry", "QueueCore", nioCore, nioPosix, logging]),
