@@ -150,7 +150,7 @@ let package = Package(
         tests("PluginFilesTests", ["PluginFiles", "QueueCore", "TestSupport"]),
         tests("PluginHostTests", ["PluginHost", "PluginFiles", "PluginABI", "QueueCore", "TestSupport", nioCore, nioPosix]),
         tests("SupervisorTests", ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport"]),
-        tests("BrokerTests", ["Broker", "QueueStore", "Stomp", "WorkerLink", "QueueCore", "TestSupport", nioCore, nioPosix]),
+        tests("BrokerTests", ["Broker", "Control", "QueueStore", "Stomp", "WorkerLink", "QueueCore", "TestSupport", nioConcurrency, nioCore, nioPosix, logging]),
         tests("WorkerTests", ["Worker", "WorkerLink", "PluginHost", "QueueCore", "TestSupport", nioCore, nioPosix]),
         tests("ConsoleTests", ["Console", "Control", "QueueCore", "TestSupport"]),
         tests("EndToEndTests", ["TestSupport", "Stomp", "QueueCore", "OAuth1", nioCore, nioPosix, nioHTTP1]),
