@@ -152,7 +152,15 @@ let package = Package(
         tests("SupervisorTests", ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport"]),
         tests("BrokerTests", ["Broker", "Control", "QueueStore", "Stomp", "WorkerLink", "QueueCore", "TestSupport", nioConcurrency, nioCore, nioPosix, logging]),
         tests("WorkerTests", ["Worker", "WorkerLink", "PluginHost", "QueueCore", "TestSupport", nioCore, nioPosix]),
-        tests("ConsoleTests", ["Console", "Control", "QueueCore", "TestSupport"]),
+        tests(
+            "ConsoleTests",
+            ["Console", "Control", "Telemetry", "TestSupport", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix]),
+        tests(
+            "QueueCtlTests",
+            [
+                "QueueCtl", "Control", "HostConfig", "Stomp", "RecipientDirectory", "QueueCore", "TestSupport", argumentParser,
+                nioCore, nioPosix,
+            ]),
         tests("EndToEndTests", ["TestSupport", "Stomp", "QueueCore", "OAuth1", nioCore, nioPosix, nioHTTP1]),
     ]
 )
