@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import HostConfig
 import RecipientDirectory
 
 /// The recipients directory of an installation, also of one that was never started.
