@@ -137,7 +137,7 @@ let package = Package(
         tests("PluginKitTests", ["PluginKit", "PluginKitTesting", "TestSupport"]),
         tests("OAuth1Tests", ["OAuth1"]),
         tests("OMBTests", ["OMB", "PluginKit", "PluginKitTesting", "OAuth1", "TestSupport"]),
-        tests("StompTests", ["Stomp", "TestSupport", nioCore]),
+        tests("StompTests", ["Stomp", "TestSupport", nioCore, nioPosix]),
         tests("HostConfigTests", ["HostConfig", "QueueCore", "TestSupport"]),
         tests("ControlTests", ["Control", "QueueCore", "TestSupport"]),
         tests("WorkerLinkTests", ["WorkerLink", "QueueCore", nioCore]),
