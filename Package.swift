@@ -140,7 +140,7 @@ let package = Package(
         tests("PluginKitTests", ["PluginKit", "PluginKitTesting", "TestSupport"]),
         tests("OAuth1Tests", ["OAuth1"]),
         tests("OMBTests", ["OMB", "PluginKit", "PluginKitTesting", "OAuth1", "TestSupport"]),
-        tests("StompTests", ["Stomp", "TestSupport", nioCore]),
+        tests("StompTests", ["Stomp", "TestSupport", nioCore, nioPosix]),
         tests("HostConfigTests", ["HostConfig", "QueueCore", "TestSupport"]),
         tests("TelemetryTests", ["Telemetry", "QueueCore", logging]),
         tests("ControlTests", ["Control", "QueueCore", "TestSupport"]),
