@@ -146,7 +146,7 @@ let package = Package(
         tests("ControlTests", ["Control", "QueueCore", "TestSupport"]),
         tests("WorkerLinkTests", ["WorkerLink", "QueueCore", nioCore]),
         tests("QueueStoreTests", ["QueueStore", "QueueCore", "TestSupport", grdb]),
-        tests("RecipientDirectoryTests", ["RecipientDirectory", "QueueCore", "TestSupport"]),
+        tests("RecipientDirectoryTests", ["RecipientDirectory", "QueueCore", "TestSupport", grdb]),
         tests("PluginFilesTests", ["PluginFiles", "QueueCore", "TestSupport"]),
         tests("PluginHostTests", ["PluginHost", "PluginFiles", "PluginABI", "QueueCore", "TestSupport", nioCore, nioPosix]),
         tests("SupervisorTests", ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport"]),
