@@ -21,7 +21,8 @@ extension StoreTransaction {
         var last: Int64?
         while try find.step() {
             last = find.int(0)
-            if find.int(1) == StoredState.done.rawValue, find.int(2) < before { old.append(find.int(0)) }
+            let isEnded = [StoredState.done.rawValue, StoredState.discarded.rawValue].contains(find.int(1))
+            if isEnded, find.int(2) < before { old.append(find.int(0)) }
             if old.count == limit { break }
         }
         find.reset()

@@ -100,7 +100,7 @@ extension StoreReader {
             let number = count.int(2)
             switch StoredState(rawValue: count.int(0)) {
             case .done: counts.delivered += number
-            case .dead: counts.dead += number
+            case .dead, .discarded: counts.dead += number
             case .ready, .delayed, .parked, nil:
                 if count.int(1) != 0 { counts.retrying += number } else { counts.waiting += number }
             }

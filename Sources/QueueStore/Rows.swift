@@ -86,7 +86,10 @@ package struct Rank: Hashable, Comparable, Sendable {
     }
 
     package var priority: UInt8 { UInt8(9 - rawValue / 2) }
+    package var isRetry: Bool { rawValue & 1 == 1 }
     package var retry: Rank { Rank(rawValue: rawValue | 1) }
+    /// One priority lower: the later chunks of a big fan-out, so that a fresh notice's first targets go before them.
+    package var bulk: Rank { Rank(rawValue: min(rawValue + 2, 18 | rawValue & 1)) }
     package static func < (left: Rank, right: Rank) -> Bool { left.rawValue < right.rawValue }
 }
 

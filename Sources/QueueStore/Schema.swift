@@ -20,6 +20,8 @@ package enum StoredState: Int64, Sendable {
     case done = 3
     /// Given up. `due` = when, `reason` and `text` = why.
     case dead = 4
+    /// Given up for a reason that needs nobody (a subscription that is gone); kept for history as `done` is.
+    case discarded = 5
 }
 
 enum Schema {

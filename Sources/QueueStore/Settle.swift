@@ -18,7 +18,7 @@ final class SettleStatements {
         advance = try prepare(
             "UPDATE item SET cursor = ?, rank = ?, seq = ?, attempts = 0, text = NULL WHERE id = ?")
         bury = try prepare(
-            "UPDATE item SET state = 4, due = ?, reason = ?, text = ?, attempts = ?, kills = ?, maybe = ? WHERE id = ?")
+            "UPDATE item SET state = ?, due = ?, reason = ?, text = ?, attempts = ?, kills = ?, maybe = ? WHERE id = ?")
         promote = try prepare("UPDATE item SET state = 0, seq = ? WHERE id = ?")
     }
 }
@@ -91,18 +91,19 @@ extension StoreTransaction {
         return seq
     }
 
-    /// To the dead letters.
+    /// To the dead letters; where not `isKept`, to history only.
     package func bury(
-        _ id: Int64, reason: DeadReason, text: String, counts: Counts, nowMs: Int64
+        _ id: Int64, reason: DeadReason, text: String, counts: Counts, isKept: Bool, nowMs: Int64
     ) throws(QueueStoreError) {
         let statement = settleStatements.bury
-        statement.bind(1, nowMs)
-        statement.bind(2, text: reason.rawValue)
-        statement.bind(3, textOrNull: text)
-        statement.bind(4, counts.attempts)
-        statement.bind(5, counts.kills)
-        statement.bind(6, counts.maybe)
-        statement.bind(7, id)
+        statement.bind(1, (isKept ? StoredState.dead : .discarded).rawValue)
+        statement.bind(2, nowMs)
+        statement.bind(3, text: reason.rawValue)
+        statement.bind(4, textOrNull: text)
+        statement.bind(5, counts.attempts)
+        statement.bind(6, counts.kills)
+        statement.bind(7, counts.maybe)
+        statement.bind(8, id)
         try statement.run()
     }
 

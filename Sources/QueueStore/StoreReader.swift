@@ -68,6 +68,12 @@ package final class StoreReader {
         package var queue: NameID
         package var site: NameID
         package var rank: Rank
+
+        package init(queue: NameID, site: NameID, rank: Rank) {
+            self.queue = queue
+            self.site = site
+            self.rank = rank
+        }
     }
 
     package func readySources() throws(QueueStoreError) -> [SourceRow] {

@@ -63,6 +63,8 @@ package final class StoreTransaction {
         while try allNames.step() { names[allNames.text(0)] = allNames.int(1) }
         allNames.reset()
         laneCount = try laneStatements.countAll()
+        // A closed lane with parked items was looked after in memory, which is gone.
+        try HotStatement("UPDATE lane SET next_attempt = 0 WHERE state = 0", connection).run()
     }
 
     // MARK: Groups

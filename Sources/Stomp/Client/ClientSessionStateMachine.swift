@@ -28,6 +28,8 @@ struct ClientSessionStateMachine {
     private(set) var state = State.connecting
     /// Messages whose receipt came.
     private(set) var confirmed = 0
+    /// The how-manieth message an ERROR frame was about, where it said so.
+    private(set) var refused: Int?
     private let window: Int
     private var outstanding: Set<String> = []
     private var lastReceipt = 0
@@ -59,6 +61,7 @@ struct ClientSessionStateMachine {
         switch (frame.command, state) {
         case (_, .failed), (_, .disconnected): return .ignore
         case (.error, _):
+            refused = frame[.receiptID].flatMap { outstanding.contains($0) ? Int($0) : nil }
             let detail = frame.body.withUnsafeReadableBytes { String(decoding: $0, as: UTF8.self) }
             return fail(
                 .refusedByServer(

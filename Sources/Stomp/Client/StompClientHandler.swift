@@ -79,6 +79,8 @@ final class StompClientHandler: ChannelInboundHandler {
         return promise.futureResult
     }
 
+    var progress: StompProgress { StompProgress(confirmed: session.confirmed, refused: session.refused) }
+
     func giveUp(_ error: StompError) { perform(session.fail(error)) }
 
     // MARK: ChannelInboundHandler

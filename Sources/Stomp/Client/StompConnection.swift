@@ -80,6 +80,12 @@ package final class StompConnection: Sendable {
     @discardableResult
     package func confirm() async throws -> Int { try await onLoop { handler in handler.confirm() } }
 
+    /// How far it got: for whoever has to tell it after a failure.
+    package func progress() async -> StompProgress {
+        let handler = handler
+        return (try? await channel.eventLoop.submit { handler.value.progress }.get()) ?? StompProgress(confirmed: 0)
+    }
+
     /// Waits for the receipts, says DISCONNECT, waits for its receipt and closes.
     package func disconnect() async throws {
         try await confirm()
@@ -94,4 +100,11 @@ package final class StompConnection: Sendable {
             work(handler.value) ?? loop.makeFailedFuture(StompError.connectionClosed)
         }.get()
     }
+}
+
+/// What became of the messages that wanted a receipt, as far as the broker said.
+package struct StompProgress: Sendable, Equatable {
+    package var confirmed: Int
+    /// The one that an ERROR frame named: 1 is the first that was sent.
+    package var refused: Int?
 }
