@@ -148,10 +148,20 @@ let package = Package(
         tests("QueueStoreTests", ["QueueStore", "QueueCore", "TestSupport", grdb]),
         tests("RecipientDirectoryTests", ["RecipientDirectory", "QueueCore", "TestSupport", grdb]),
         tests("PluginFilesTests", ["PluginFiles", "QueueCore", "TestSupport"]),
-        tests("PluginHostTests", ["PluginHost", "PluginFiles", "PluginABI", "QueueCore", "TestSupport", nioCore, nioPosix]),
+        tests(
+            "PluginHostTests",
+            [
+                "PluginHost", "PluginFiles", "PluginABI", "QueueCore", "RecipientDirectory", "Telemetry", "WorkerLink",
+                "TestSupport", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix,
+            ]),
         tests("SupervisorTests", ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport"]),
         tests("BrokerTests", ["Broker", "QueueStore", "Stomp", "WorkerLink", "QueueCore", "TestSupport", nioCore, nioPosix]),
-        tests("WorkerTests", ["Worker", "WorkerLink", "PluginHost", "QueueCore", "TestSupport", nioCore, nioPosix]),
+        tests(
+            "WorkerTests",
+            [
+                "Worker", "WorkerLink", "PluginHost", "PluginFiles", "Control", "QueueCore", "TestSupport", logging,
+                nioConcurrency, nioCore, nioPosix,
+            ]),
         tests("ConsoleTests", ["Console", "Control", "QueueCore", "TestSupport"]),
         tests("EndToEndTests", ["TestSupport", "Stomp", "QueueCore", "OAuth1", nioCore, nioPosix, nioHTTP1]),
     ]

@@ -2,8 +2,8 @@
 import Logging
 import NIOCore
 import NIOPosix
-package import QueueCore
-package import WorkerLink
+import QueueCore
+import WorkerLink
 
 /// The worker link to the embedded broker: items in batches over a Unix socket, results gathered to one message per turn
 /// of the loop.

@@ -69,12 +69,12 @@ struct ProcessState {
         return address(left) == address(right) && left.sa_flags == right.sa_flags
     }
 
-    private static func identity(_ descriptor: CInt) -> (UInt, UInt)? {
+    private static func identity(_ descriptor: CInt) -> (device: UInt, inode: UInt)? {
         var status = stat()
         return fstat(descriptor, &status) == 0 ? (UInt(status.st_dev), UInt(status.st_ino)) : nil
     }
 
-    private static func identity(at path: String) -> (UInt, UInt)? {
+    private static func identity(at path: String) -> (device: UInt, inode: UInt)? {
         var status = stat()
         return stat(path, &status) == 0 ? (UInt(status.st_dev), UInt(status.st_ino)) : nil
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Control
-import Logging
+package import Logging
 package import NIOCore
 import PluginHost
 import QueueCore
