@@ -31,6 +31,7 @@ let asyncHTTPClient = product("AsyncHTTPClient", "async-http-client")
 let crypto = product("Crypto", "swift-crypto")
 let deque = product("DequeModule", "swift-collections")
 let grdb = product("GRDB", "GRDB.swift")
+let sqlite = product("GRDBSQLite", "GRDB.swift")
 let heap = product("HeapModule", "swift-collections")
 let hummingbird = product("Hummingbird", "hummingbird")
 let lifecycle = product("ServiceLifecycle", "swift-service-lifecycle")
@@ -94,14 +95,14 @@ let package = Package(
         module("Telemetry", ["QueueCore", logging]),
         module("Control", ["QueueCore", nioCore, nioPosix]),
         module("WorkerLink", ["QueueCore", nioCore]),
-        module("QueueStore", ["QueueCore", grdb, crypto]),
+        module("QueueStore", ["QueueCore", grdb, sqlite, nioConcurrency]),
         module("RecipientDirectory", ["QueueCore", grdb]),
         module("PluginFiles", ["PluginABI", "QueueCore", crypto]),
         module(
             "PluginHost",
             [
                 "PluginFiles", "PluginABI", "QueueCore", "Telemetry", "RecipientDirectory", "WorkerLink", asyncHTTPClient,
-                nioCore, nioPosix, nioHTTP1, grdb, logging,
+                nioCore, nioPosix, nioHTTP1, nioConcurrency, grdb, logging,
             ]),
         // The roles.
         role("Supervisor", ["Control", "HostConfig", "PluginFiles", "Telemetry", "QueueCore", nioCore, nioPosix, logging]),
@@ -145,13 +146,21 @@ let package = Package(
         tests("ControlTests", ["Control", "QueueCore", "TestSupport", nioCore, nioPosix]),
         tests("WorkerLinkTests", ["WorkerLink", "QueueCore", nioCore]),
         tests("QueueStoreTests", ["QueueStore", "QueueCore", "TestSupport", grdb]),
-        tests("RecipientDirectoryTests", ["RecipientDirectory", "QueueCore", "TestSupport"]),
+        tests("RecipientDirectoryTests", ["RecipientDirectory", "QueueCore", "TestSupport", grdb]),
         tests("PluginFilesTests", ["PluginFiles", "QueueCore", "TestSupport"]),
         tests("PluginHostTests", ["PluginHost", "PluginFiles", "PluginABI", "QueueCore", "TestSupport", nioCore, nioPosix]),
         tests("SupervisorTests", ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport", nioPosix, logging]),
-        tests("BrokerTests", ["Broker", "QueueStore", "Stomp", "WorkerLink", "QueueCore", "TestSupport", nioCore, nioPosix]),
+        tests("BrokerTests", ["Broker", "Control", "QueueStore", "Stomp", "WorkerLink", "QueueCore", "TestSupport", nioConcurrency, nioCore, nioPosix, logging]),
         tests("WorkerTests", ["Worker", "WorkerLink", "PluginHost", "QueueCore", "TestSupport", nioCore, nioPosix]),
-        tests("ConsoleTests", ["Console", "Control", "QueueCore", "TestSupport"]),
+        tests(
+            "ConsoleTests",
+            ["Console", "Control", "Telemetry", "TestSupport", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix]),
+        tests(
+            "QueueCtlTests",
+            [
+                "QueueCtl", "Control", "HostConfig", "Stomp", "RecipientDirectory", "QueueCore", "TestSupport", argumentParser,
+                nioCore, nioPosix,
+            ]),
         tests("EndToEndTests", ["TestSupport", "Stomp", "QueueCore", "OAuth1", nioCore, nioPosix, nioHTTP1]),
     ]
 )

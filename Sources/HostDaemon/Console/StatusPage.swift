@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import FoundationEssentials
+
+/// The one page: how hostd is, for people. Pure: made from the supervisor's answers, without script.
+struct StatusPage {
+    let snapshot: Snapshot
+    let now: Date
+
+    /// Rows of lanes that are shown; more would make the page slow, and `queuectl status` has all.
+    static let mostLanes = 50
+
+    func html(nonce: String) -> HTML {
+        PageFrame.whole(
+            title: "hostd", refresh: 5, nonce: nonce,
+            body: """
+                <header><h1>hostd</h1><p>\(subtitle)</p><p class="state">\(health)</p></header>
+                <main>\(figures)\(deadLetters)\(lanes)\(plugins)\(queues)\(sites)\(processes)</main>
+                <footer>As of \(PageFrame.clock(now)) UTC, read again every 5 seconds ·
+                <a href="/status.json">status.json</a> · <a href="/metrics">metrics</a> · <a href="/health">health</a></footer>
+                """)
+    }
+
+    private var queueRows: [JSONValue] { snapshot.status["queues"]?.array ?? [] }
+    private var laneRows: [JSONValue] {
+        (snapshot.status["lanes"]?.array ?? []).filter { $0["state"]?.string != "closed" }
+    }
+    private var unloaded: [JSONValue] {
+        snapshot.plugins.filter { ["refused", "failed"].contains($0["state"]?.string) }
+    }
+    private var brokenSites: [JSONValue] { snapshot.sites.filter { $0["error"]?.string != nil } }
+
+    private func total(_ member: String) -> Double { queueRows.reduce(0) { $0 + ($1[member]?.number ?? 0) } }
+    private var dead: Int64 { Int64(total("dead")) }
+
+    private var subtitle: String {
+        let hostd = snapshot.status["hostd"]
+        var parts = [hostd?["version"]?.string ?? ""]
+        if let pid = hostd?["pid"]?.int { parts.append("pid \(pid)") }
+        if let uptime = hostd?["uptime_s"]?.int { parts.append("up " + Figures.span(seconds: uptime)) }
+        return parts.filter { !$0.isEmpty }.joined(separator: " · ")
+    }
+
+    /// What somebody should look at, in a few words.
+    private var health: HTML {
+        var worries: [String] = []
+        if !unloaded.isEmpty { worries.append(Self.several(unloaded.count, "plugin") + " not loaded") }
+        if !brokenSites.isEmpty { worries.append(Self.several(brokenSites.count, "site") + " broken") }
+        let paused = queueRows.count { $0["paused"]?.bool == true }
+        if paused > 0 { worries.append(Self.several(paused, "queue") + " paused") }
+        if !laneRows.isEmpty {
+            worries.append(Self.several(laneRows.count, "lane") + (laneRows.count == 1 ? " backs off" : " back off"))
+        }
+        let isBad = !unloaded.isEmpty || !brokenSites.isEmpty
+        return worries.isEmpty
+            ? "<span class=\"pill good\">all well</span>"
+            : "<span class=\"pill \(isBad ? "bad" : "warn")\">\(worries.joined(separator: " · "))</span>"
+    }
+
+    private static func several(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
+
+    private var figures: HTML {
+        func figure(_ name: String, _ value: String, isAlarm: Bool = false) -> HTML {
+            "<dl class=\"figure\"><dt>\(name)</dt><dd class=\"\(isAlarm ? "alarm" : "")\">\(value)</dd></dl>"
+        }
+        return """
+            <div class="figures">\(figure("Ready", Figures.count(Int64(total("ready")))))\
+            \(figure("Delayed", Figures.count(Int64(total("delayed")))))\
+            \(figure("In flight", Figures.count(Int64(total("claimed")))))\
+            \(figure("Dead letters", Figures.count(dead), isAlarm: dead > 0))\
+            \(figure("In, items/s", Figures.rate(total("rate_in"))))\
+            \(figure("Out, items/s", Figures.rate(total("rate_out"))))</div>
+            """
+    }
+
+    private var deadLetters: HTML {
+        guard dead > 0 else { return "" }
+        let heading = Figures.count(dead) + (dead == 1 ? " dead letter" : " dead letters")
+        return """
+            <section class="notice"><h2>\(heading)</h2>
+            <p>Items that were given up, each kept with its reason. <code>queuectl dead list</code> shows them,
+            <code>queuectl dead requeue</code> sends them out again.</p></section>
+            """
+    }
+
+    private var queues: HTML {
+        var table = PageTable([
+            "Queue", "Group", "Site", "#Ready", "#Delayed", "#In flight", "#Dead", "#In/s", "#Out/s", "",
+        ])
+        for row in queueRows {
+            let isPaused = row["paused"]?.bool == true
+            table.add([
+                .text(row["queue"]), .text(row["group"]), .text(row["site"]), .count(row["ready"]),
+                .count(row["delayed"]), .count(row["claimed"]), .count(row["dead"]), .rate(row["rate_in"]),
+                .rate(row["rate_out"]), isPaused ? .pill("paused", "warn") : .empty,
+            ])
+        }
+        return table.section("Queues", note: "", none: "No queue has seen an item yet.")
+    }
+
+    private var lanes: HTML {
+        guard !laneRows.isEmpty else { return "" }
+        var table = PageTable(["Target", "Site", "Queue", "Circuit", "#Waiting", "#At once", "Next attempt", "Reason"])
+        for row in laneRows.prefix(Self.mostLanes) {
+            let state = row["state"]?.string ?? "?"
+            table.add([
+                .long(row["target"]), .text(row["site"]), .text(row["queue"]),
+                .pill(state, state == "open" ? "bad" : "warn"), .count(row["waiting"]), .count(row["concurrency"]),
+                .upcoming(row["next_attempt"], now: now), .long(row["reason"]),
+            ])
+        }
+        let more = laneRows.count - Self.mostLanes
+        return table.section(
+            "Lanes that back off",
+            note: more > 0 ? "\(Figures.count(Int64(more))) more: queuectl status" : "their items wait, none is lost",
+            none: "")
+    }
+
+    private var plugins: HTML {
+        var table = PageTable(["File", "State", "Id", "Version", "Queues", "#Generation", "#Workers"])
+        for plugin in snapshot.plugins {
+            let state = plugin["state"]?.string ?? "?"
+            let look = state == "loaded" ? "good" : state == "disabled" ? "" : "bad"
+            let reason = plugin["reason"]?.string
+            table.add(
+                [
+                    .text(plugin["file"]), .pill(state, look), .text(plugin["id"]), .text(plugin["version"]),
+                    .words(plugin["queues"]), .number(plugin["generation"]), .number(plugin["workers"]),
+                ], note: reason, isAlarm: state != "disabled")
+        }
+        return table.section("Plugins", note: "", none: "plugins.d holds no .so file.")
+    }
+
+    private var sites: HTML {
+        var table = PageTable(["Site", "Server", "Plugins"])
+        for site in snapshot.sites {
+            table.add(
+                [.text(site["nickname"]), .text(site["server"]), .words(site["plugins"])], note: site["error"]?.string)
+        }
+        return table.section("Sites", note: "", none: "sites.d holds no site.")
+    }
+
+    private var processes: HTML {
+        var table = PageTable(["Role", "Plugin", "Group", "#Generation", "#Pid", "#Memory", "#In flight"])
+        for row in snapshot.status["processes"]?.array ?? [] {
+            table.add([
+                .text(row["role"]), .text(row["plugin"]), .text(row["group"]), .number(row["generation"]),
+                .number(row["pid"]), .bytes(row["rss_bytes"]), .count(row["in_flight"]),
+            ])
+        }
+        return table.section("Processes", note: "", none: "None runs.")
+    }
+}

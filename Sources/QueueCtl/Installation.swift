@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import HostConfig
+import NIOPosix
+
+/// Where the hostd that a command is about has its sockets and files.
+struct Installation {
+    let config: HostConfig
+
+    static func load(_ global: GlobalOptions) throws -> Installation {
+        Installation(config: try HostConfig.load(global.config))
+    }
+
+    /// The running hostd.
+    func hostd() async throws -> Hostd { try await Hostd(socket: config.stateDir + "/control.sock") }
+
+    var stompSocket: String { config.stateDir + "/stomp.sock" }
+    var recipientsPath: String { config.stateDir + "/recipients.db" }
+    /// Group main's: what belongs to a breakout or to another group is passed on by the broker, by its `queue` header.
+    var destination: String { config.queue.basename + "main" }
+}
+
+/// Whom commands ask: the running hostd, or a test's double.
+protocol ControlPort: Sendable {
+    func ask(_ command: String, _ arguments: [String: JSONValue]) async throws -> JSONValue
+}
+
+extension ControlPort {
+    func ask(_ command: String) async throws -> JSONValue { try await ask(command, [:]) }
+}
+
+/// The running hostd, over its control socket.
+struct Hostd: ControlPort {
+    private let client: ControlClient
+
+    init(socket: String) async throws {
+        client = try await ControlClient.connect(path: socket, on: MultiThreadedEventLoopGroup.singleton)
+    }
+
+    func ask(_ command: String, _ arguments: [String: JSONValue]) async throws -> JSONValue {
+        let limit: Duration =
+            switch command {
+            // A million dead letters are requeued or dropped in one command.
+            case "dead.requeue", "dead.drop": .seconds(1800)
+            // Answered when the new generation of each plugin has shown that it works.
+            case "restart": .seconds(900)
+            default: .seconds(60)
+            }
+        return try await client.request(command, arguments, timeLimit: limit)
+    }
+}
