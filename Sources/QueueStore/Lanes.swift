@@ -109,6 +109,12 @@ extension StoreReader {
         return rows
     }
 
+    package func openLanes() throws(QueueStoreError) -> Int64 {
+        let count = try HotStatement("SELECT count(*) FROM lane WHERE state = 1", connection)
+        defer { count.reset() }
+        return try count.step() ? count.int(0) : 0
+    }
+
     /// When the first lane's time comes; nil where there is none.
     package func nextLane() throws(QueueStoreError) -> Int64? {
         let next = try HotStatement("SELECT min(next_attempt) FROM lane", connection)

@@ -129,7 +129,8 @@ final class BrokerCore {
     func arrived(_ stored: StoredItems) {
         dispatcher.arrived(stored.items) { stored.names[$0] ?? dispatcher.names[$0] ?? "" }
         for item in stored.items {
-            dispatcher.outcomes.addEnqueued(queue: item.queue, site: item.site)
+            dispatcher.outcomes.addEnqueued(
+                item, queue: stored.names[item.queue] ?? "", site: stored.names[item.site] ?? "")
         }
     }
 

@@ -147,7 +147,7 @@ extension Dispatcher {
     func bury(_ item: ActiveItem, _ reason: DeadReason, _ text: String, isKept: Bool = true) {
         batch.burials.append(
             WriteBatch.Burial(id: item.row.id, reason: reason, text: text, counts: item.counts, isKept: isKept))
-        if isKept { outcomes.add(item, "dead") }
+        if isKept { count(item, "dead") }
         scheduleTurn()
     }
 

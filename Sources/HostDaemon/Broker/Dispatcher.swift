@@ -67,6 +67,9 @@ final class Dispatcher {
         return source
     }
 
+    /// For /metrics.
+    func count(_ item: ActiveItem, _ outcome: String) { outcomes.add(item, outcome) { names[$0] } }
+
     func configure(_ settings: DispatchSettings, directory: SiteDirectory) {
         self.settings = settings
         self.directory = directory

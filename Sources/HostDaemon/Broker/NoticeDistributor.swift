@@ -150,7 +150,7 @@ final class NoticeDistributor: Consumer {
             dispatcher.retryLater { $0.giveBack(item) }
         case .success(let (stored, buried, isBad)):
             item.source.rateOut.add(1, nowMs: core.clock.steadyMs)
-            dispatcher.outcomes.add(item, isBad ? "dead" : "done")
+            dispatcher.count(item, isBad ? "dead" : "done")
             core.arrived(stored)
             dispatcher.buried.formUnion(buried)
         }

@@ -1,25 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 import QueueCore
 import QueueStore
+import Telemetry
 
-/// What was counted of deliveries and enqueues, for /metrics. Never by target.
+/// What is counted of deliveries and enqueues, for /metrics. Confined to the broker's loop.
 struct OutcomeCounters {
-    struct Key: Hashable {
-        var queue: NameID
-        var site: NameID
-        var outcome: String
+    private struct Key: Hashable {
+        let queue: NameID
+        let site: NameID
+        let outcome: String
     }
 
-    private(set) var deliveries: [Key: Int64] = [:]
-    private(set) var enqueued: [Key: Int64] = [:]
+    private var counters = Counters()
+    /// Looking a series up by its labels costs more than a delivery should pay.
+    private var deliveries: [Key: Counters.ID] = [:]
+    private var enqueued: [Key: Counters.ID] = [:]
+    private var seconds: [NameID: Counters.ID] = [:]
 
-    mutating func add(_ item: ActiveItem, _ outcome: String) {
-        deliveries[Key(queue: item.row.queue, site: item.row.site, outcome: outcome), default: 0] += 1
+    mutating func add(_ item: ActiveItem, _ outcome: String, site: (NameID) -> String?) {
+        let key = Key(queue: item.row.queue, site: item.row.site, outcome: outcome)
+        if let id = deliveries[key] {
+            counters.add(to: id)
+            return
+        }
+        let line = item.source.line
+        let id = counters.series(
+            HostMetrics.deliveries,
+            [
+                "plugin": line.handler?.plugin.rawValue ?? "hostd", "queue": line.name,
+                "site": site(item.row.site) ?? "", "outcome": outcome,
+            ])
+        deliveries[key] = id
+        counters.add(to: id)
     }
 
-    mutating func addEnqueued(queue: NameID, site: NameID, count: Int64 = 1) {
-        enqueued[Key(queue: queue, site: site, outcome: ""), default: 0] += count
+    mutating func observe(_ item: ActiveItem, elapsedUs: UInt32) {
+        let id = seconds[item.row.queue] ?? counters.series(HostMetrics.deliverySeconds, ["queue": item.source.line.name])
+        seconds[item.row.queue] = id
+        counters.observe(Double(elapsedUs) / 1_000_000, in: id)
     }
+
+    mutating func addEnqueued(_ row: StoredItem, queue: String, site: String) {
+        let key = Key(queue: row.queue, site: row.site, outcome: "")
+        let id = enqueued[key] ?? counters.series(HostMetrics.itemsEnqueued, ["queue": queue, "site": site])
+        enqueued[key] = id
+        counters.add(to: id)
+    }
+
+    var samples: [MetricSample] { counters.snapshot() }
 }
 
 extension OutcomeCode {

@@ -123,7 +123,8 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         credits[item.row.queue, default: 0] += 1
         let dispatcher = core.dispatcher
         let outcome = result.outcome
-        dispatcher.outcomes.add(item, outcome.code.word)
+        dispatcher.count(item, outcome.code.word)
+        dispatcher.outcomes.observe(item, elapsedUs: result.elapsedUs)
         let commits = outcome.code == .done || outcome.code == .continue
         if commits && (outcome.code == .continue || !result.staged.isEmpty) {
             core.commitChunk(item, outcome, result.staged)

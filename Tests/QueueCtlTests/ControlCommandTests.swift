@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import FoundationEssentials
+import Testing
+import TestSupport
+
+/// The built queuectl as a process, against a control socket that answers as hostd does.
+@Suite struct ControlCommandTests {
+    private static func letter(_ id: Int64) -> JSONValue {
+        .object([
+            "id": .int(id), "site": .string("alice"), "queue": .string("ombout"), "target": .string("http://t\(id)/"),
+            "reason": .string("gone"), "text": .string("HTTP 410"), "attempts": .int(1), "kills": .int(0),
+            "maybe": .int(0), "enqueued": .string("2026-11-25T10:00:00Z"), "died": .string("2026-11-25T10:01:00Z"),
+        ])
+    }
+
+    /// Pages of 1000 of so many letters.
+    private static func page(_ request: ControlRequest, of count: Int64) -> JSONValue {
+        let ids = request.arguments["ids"]?.array?.compactMap(\.int)
+        let wanted = (1...count).filter { ids?.contains($0) ?? true }
+        let rest = wanted.filter { $0 > request.arguments["after"]?.int ?? 0 }
+        let page = rest.prefix(1000)
+        let next: JSONValue = rest.count > page.count ? .int(page.last ?? 0) : .null
+        return .object(["items": .array(page.map(letter)), "next": next])
+    }
+
+    private static func decode(_ text: String) throws -> JSONValue {
+        try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+    }
+
+    @Test("status --json prints what hostd says, unchanged")
+    func statusJSON() async throws {
+        let status: JSONValue = .object(["hostd": .object(["version": .string("1"), "more": .double(0.5)]), "queues": .array([])])
+        let hostd = try await FakeHostd { _ in .success(status) }
+        let run = try await hostd.queuectl("status", "--json")
+        #expect(run.status == 0)
+        #expect(try Self.decode(run.output) == status)
+        #expect(hostd.requests.all.map(\.command) == ["status"])
+        await hostd.stop()
+    }
+
+    @Test("Commands for people show what they are asked for", arguments: ["status", "plugins", "sites"])
+    func tables(command: String) async throws {
+        let hostd = try await FakeHostd { request in
+            switch request.command {
+            case "status":
+                .success(
+                    .object([
+                        "queues": .array([.object(["queue": .string("ombout"), "ready": .int(1_234_567)])]),
+                        "lanes": .array([.object(["target": .string("http://down/"), "state": .string("open")])]),
+                    ]))
+            case "plugins":
+                .success(
+                    .array([
+                        .object([
+                            "file": .string("new.so"), "state": .string("refused"),
+                            "reason": .string("new.so: wants ABI 1.7"),
+                        ])
+                    ]))
+            default:
+                .success(
+                    .array([.object(["nickname": .string("alice"), "plugins": .array([.string("omb")])])]))
+            }
+        }
+        let expected = ["status": "1,234,567", "plugins": "\nnew.so: wants ABI 1.7", "sites": "alice"]
+        let run = try await hostd.queuectl(command)
+        #expect(run.status == 0)
+        #expect(run.output.contains(try #require(expected[command])))
+        #expect(!run.output.contains("\u{1B}"))
+        await hostd.stop()
+    }
+
+    @Test("A refusal is one line on standard error and exit status 1")
+    func refused() async throws {
+        let hostd = try await FakeHostd { _ in .failure(.init(line: "the broker isn't running\njust now")) }
+        let run = try await hostd.queuectl("status")
+        #expect(run.status == 1)
+        #expect(run.output.isEmpty)
+        #expect(run.errors == "queuectl: the broker isn't running just now")
+        await hostd.stop()
+    }
+
+    @Test("Without hostd: exit status 1 and a line that says what to do")
+    func notRunning() async throws {
+        let directory = try FakeHostd.stateDirectory()
+        let run = try await FakeHostd.queuectl(in: directory, ["status"])
+        #expect(run.status == 1)
+        #expect(run.errors.contains("hostd isn't running"))
+        #expect(!run.errors.contains("\n"))
+    }
+
+    @Test("A broken configuration names file, line and key; more than one error is counted")
+    func brokenConfiguration() async throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("queue: { max_retries: ten, nonsense: 1 }\n", to: "hostd.yaml")
+        let run = try await FakeHostd.queuectl(in: directory, ["status"])
+        #expect(run.status == 1)
+        #expect(run.errors.contains("hostd.yaml:1: queue."))
+        #expect(run.errors.contains("(and 1 more"))
+        #expect(!run.errors.contains("\n"))
+    }
+
+    @Test("dead list pages through all of them, in JSON and for people")
+    func deadList() async throws {
+        let hostd = try await FakeHostd { .success(Self.page($0, of: 2500)) }
+        let json = try await hostd.queuectl("dead", "list", "--json", "-s", "alice")
+        #expect(try Self.decode(json.output).array?.compactMap { $0["id"]?.int } == Array(1...2500))
+        #expect(hostd.requests.all.count == 3)
+        #expect(hostd.requests.all.allSatisfy { $0.arguments["site"] == .string("alice") })
+        let text = try await hostd.queuectl("dead", "list")
+        let lines = text.output.split(separator: "\n")
+        #expect(lines.count == 2501)
+        #expect(lines.filter { $0.contains("TARGET") }.count == 1)
+        await hostd.stop()
+    }
+
+    @Test("An empty list is an empty array, and a sentence for people")
+    func noDeadLetters() async throws {
+        let hostd = try await FakeHostd { _ in .success(.object(["items": .array([]), "next": .null])) }
+        #expect(try Self.decode(try await hostd.queuectl("dead", "list", "--json").output) == .array([]))
+        #expect(try await hostd.queuectl("dead", "list").output == "No dead letter.")
+        await hostd.stop()
+    }
+
+    @Test("dead show prints a document each; an unknown id is told after the known ones")
+    func deadShow() async throws {
+        let hostd = try await FakeHostd { request in
+            guard request.command == "dead.show" else { return .success(Self.page(request, of: 5)) }
+            var letter = Self.letter(request.arguments["id"]?.int ?? 0).object ?? [:]
+            letter["frame"] = .string("{\"id\": 42}\n\u{1B}[2J")
+            return .success(.object(letter))
+        }
+        let json = try await hostd.queuectl("dead", "show", "3", "--json")
+        #expect(try Self.decode(json.output)["id"] == .int(3))
+        let run = try await hostd.queuectl("dead", "show", "3", "99")
+        #expect(run.status == 1)
+        #expect(run.output.contains("{\"id\": 42}"))
+        #expect(!run.output.contains("\u{1B}"))
+        #expect(run.errors.contains("no dead letter 99"))
+        await hostd.stop()
+    }
+
+    @Test("Requeue and drop pass their filter on and tell the count; a wrong id changes nothing")
+    func deadChange() async throws {
+        let hostd = try await FakeHostd { request in
+            request.command == "dead.list" ? .success(Self.page(request, of: 5)) : .success(.object(["count": .int(1234)]))
+        }
+        #expect(try await hostd.queuectl("dead", "requeue", "-q", "ombout").output == "1,234 requeued")
+        #expect(
+            hostd.requests.all.last?.arguments == ["queue": .string("ombout"), "dry_run": .bool(false)])
+        #expect(try await hostd.queuectl("dead", "drop", "--all", "--dry-run").output == "1,234 would be dropped")
+        #expect(hostd.requests.all.last?.arguments == ["dry_run": .bool(true)])
+        let wrong = try await hostd.queuectl("dead", "drop", "2", "77")
+        #expect(wrong.status == 1)
+        #expect(hostd.requests.all.last?.command == "dead.list")
+        await hostd.stop()
+    }
+
+    @Test("StatusNet's options are sent in an order that can be answered: update, restart, stop")
+    func legacy() async throws {
+        let hostd = try await FakeHostd { request in .success(.object(["text": .string("\(request.command) done")])) }
+        let run = try await hostd.queuectl("--stop", "--restart", "--update", "-salice")
+        #expect(run.status == 0)
+        #expect(run.output == "update done\nrestart done\nstop done")
+        #expect(hostd.requests.all.map(\.command) == ["update", "restart", "stop"])
+        #expect(hostd.requests.all.first?.arguments == ["site": .string("alice")])
+        await hostd.stop()
+    }
+
+    @Test("pause and resume name queue and site")
+    func pause() async throws {
+        let hostd = try await FakeHostd { _ in .success(.object(["paused": .bool(true)])) }
+        #expect(try await hostd.queuectl("pause", "ombout", "-s", "alice").status == 0)
+        #expect(try await hostd.queuectl("resume", "ombout").output == "ombout of all sites: resumed")
+        #expect(
+            hostd.requests.all.map(\.arguments) == [
+                ["queue": .string("ombout"), "site": .string("alice")], ["queue": .string("ombout")],
+            ])
+        await hostd.stop()
+    }
+
+    @Test("A reader that goes away ends the output quietly")
+    func brokenPipe() async throws {
+        let hostd = try await FakeHostd { .success(Self.page($0, of: 50_000)) }
+        let program = try ProcessRunner.product("queuectl")
+        let config = hostd.directory.file("hostd.yaml")
+        let run = try await ProcessRunner.run(
+            "bash",
+            ["-c", "set -o pipefail; \"$0\" --config \"$1\" dead list | head -n 2", program, config])
+        #expect(run.exit == .status(0))
+        #expect(run.errors.isEmpty)
+        #expect(run.output.split(separator: "\n").count == 2)
+        // It didn't ask for all 50 pages to throw them away.
+        #expect(hostd.requests.all.count < 50)
+        await hostd.stop()
+    }
+}
