@@ -143,15 +143,25 @@ let package = Package(
         tests("StompTests", ["Stomp", "TestSupport", nioCore, nioPosix]),
         tests("HostConfigTests", ["HostConfig", "QueueCore", "TestSupport"]),
         tests("TelemetryTests", ["Telemetry", "QueueCore", logging]),
-        tests("ControlTests", ["Control", "QueueCore", "TestSupport"]),
+        tests("ControlTests", ["Control", "QueueCore", "TestSupport", nioCore, nioPosix]),
         tests("WorkerLinkTests", ["WorkerLink", "QueueCore", nioCore]),
         tests("QueueStoreTests", ["QueueStore", "QueueCore", "TestSupport", grdb]),
         tests("RecipientDirectoryTests", ["RecipientDirectory", "QueueCore", "TestSupport", grdb]),
         tests("PluginFilesTests", ["PluginFiles", "QueueCore", "TestSupport"]),
-        tests("PluginHostTests", ["PluginHost", "PluginFiles", "PluginABI", "QueueCore", "TestSupport", nioCore, nioPosix]),
-        tests("SupervisorTests", ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport"]),
+        tests(
+            "PluginHostTests",
+            [
+                "PluginHost", "PluginFiles", "PluginABI", "QueueCore", "RecipientDirectory", "Telemetry", "WorkerLink",
+                "TestSupport", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix,
+            ]),
+        tests("SupervisorTests", ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport", nioPosix, logging]),
         tests("BrokerTests", ["Broker", "Control", "QueueStore", "Stomp", "WorkerLink", "QueueCore", "TestSupport", nioConcurrency, nioCore, nioPosix, logging]),
-        tests("WorkerTests", ["Worker", "WorkerLink", "PluginHost", "QueueCore", "TestSupport", nioCore, nioPosix]),
+        tests(
+            "WorkerTests",
+            [
+                "Worker", "WorkerLink", "PluginHost", "PluginFiles", "Control", "QueueCore", "TestSupport", logging,
+                nioConcurrency, nioCore, nioPosix,
+            ]),
         tests(
             "ConsoleTests",
             ["Console", "Control", "Telemetry", "TestSupport", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix]),

@@ -4,7 +4,9 @@ import Glibc
 
 /// One child as the system sees it: started with a socket to talk over, reaped exactly once. The supervisor's only.
 struct ChildProcess: Sendable {
-    /// How a child is started. The default is hostd itself; tests have programs of their own.
+    /// How a child is started.
+    ///
+    /// The default is hostd itself; tests have programs of their own.
     struct Program: Sendable {
         var path = "/proc/self/exe"
         var arguments = ["hostd"]
@@ -16,7 +18,10 @@ struct ChildProcess: Sendable {
 
     /// `inherited`: what the child gets as its descriptor 4, such as the broker's lock.
     static func spawn(
-        _ program: Program, arguments: [String], environment: [String], inherited: Int32? = nil
+        _ program: Program,
+        arguments: [String],
+        environment: [String],
+        inherited: Int32? = nil
     ) throws(SupervisorError) -> ChildProcess {
         let name = arguments.joined(separator: " ")
         var ends: [Int32] = [-1, -1]
@@ -26,7 +31,13 @@ struct ChildProcess: Sendable {
         defer { close(ends[1]) }
         var pid: pid_t = 0
         let status = start(
-            program, program.arguments + arguments, environment, channel: ends[1], inherited: inherited, pid: &pid)
+            program,
+            program.arguments + arguments,
+            environment,
+            channel: ends[1],
+            inherited: inherited,
+            pid: &pid
+        )
         guard status == 0 else {
             close(ends[0])
             throw .spawn(name, reason: systemReason(status))
@@ -34,10 +45,14 @@ struct ChildProcess: Sendable {
         return ChildProcess(pid: pid, descriptor: ends[0])
     }
 
-    /// The child gets: its channel, nothing else of ours but stdout and stderr; no signal blocked or ignored; a process
-    /// group of its own, so that a Ctrl-C in the terminal reaches the supervisor alone.
+    /// The child gets: its channel, stdout and stderr, nothing else of ours, since all else is close-on-exec; no signal
+    /// blocked or ignored; a process group of its own, so that a Ctrl-C in the terminal reaches the supervisor alone.
     private static func start(
-        _ program: Program, _ arguments: [String], _ environment: [String], channel: Int32, inherited: Int32?,
+        _ program: Program,
+        _ arguments: [String],
+        _ environment: [String],
+        channel: Int32,
+        inherited: Int32?,
         pid: inout pid_t
     ) -> Int32 {
         var actions = posix_spawn_file_actions_t()
@@ -51,7 +66,6 @@ struct ChildProcess: Sendable {
             posix_spawn_file_actions_adddup2(&actions, inherited, second)
         }
         posix_spawn_file_actions_adddup2(&actions, channel, ChildChannel.descriptor)
-        posix_spawn_file_actions_addclosefrom_np(&actions, inherited == nil ? second : second + 1)
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -86,7 +100,9 @@ struct ChildProcess: Sendable {
     /// What children see of our environment: nothing of systemd's dialogue with us, and for workers no LD_*, which
     /// would put other code into a plugin's process.
     static func environment(of role: Role, from all: [String] = currentEnvironment) -> [String] {
-        let ours = ["NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=", "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES="]
+        let ours = [
+            "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=", "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES=",
+        ]
         return all.filter { entry in
             !ours.contains { entry.hasPrefix($0) } && !(role == .worker && entry.hasPrefix("LD_"))
         }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-package import QueueCore
+import QueueCore
 
 /// What a child process does; the raw value is its `--role` argument and its name in status, metrics and logs.
-package enum Role: String, Sendable, CaseIterable {
+enum Role: String, Sendable, CaseIterable {
     case broker, worker, console
 }
 

@@ -4,8 +4,9 @@
 /// `Supervisor` performs the actions. A move that isn't legal changes nothing and asks for nothing.
 struct SlotStateMachine: Equatable {
     enum State: Equatable {
-        /// No process: the first, or the next one after a death, is to come. `spawned` -> starting; `drain`, `hurry` ->
-        /// dead.
+        /// No process: the first, or the next one after a death, is to come.
+        ///
+        /// `spawned` -> starting; `drain`, `hurry` -> dead.
         case waiting
         /// `ready` -> ready; `drain` -> draining; `hang`, `hurry` -> killed; `ended` -> waiting.
         case starting
