@@ -31,6 +31,7 @@ let asyncHTTPClient = product("AsyncHTTPClient", "async-http-client")
 let crypto = product("Crypto", "swift-crypto")
 let deque = product("DequeModule", "swift-collections")
 let grdb = product("GRDB", "GRDB.swift")
+let sqlite = product("GRDBSQLite", "GRDB.swift")
 let heap = product("HeapModule", "swift-collections")
 let hummingbird = product("Hummingbird", "hummingbird")
 let lifecycle = product("ServiceLifecycle", "swift-service-lifecycle")
@@ -94,14 +95,14 @@ let package = Package(
         module("Telemetry", ["QueueCore", logging]),
         module("Control", ["QueueCore", nioCore, nioPosix]),
         module("WorkerLink", ["QueueCore", nioCore]),
-        module("QueueStore", ["QueueCore", grdb, crypto]),
+        module("QueueStore", ["QueueCore", grdb, sqlite, nioConcurrency]),
         module("RecipientDirectory", ["QueueCore", grdb]),
         module("PluginFiles", ["PluginABI", "QueueCore", crypto]),
         module(
             "PluginHost",
             [
                 "PluginFiles", "PluginABI", "QueueCore", "Telemetry", "RecipientDirectory", "WorkerLink", asyncHTTPClient,
-                nioCore, nioPosix, nioHTTP1, grdb, logging,
+                nioCore, nioPosix, nioHTTP1, nioConcurrency, grdb, logging,
             ]),
         // The roles.
         role("Supervisor", ["Control", "HostConfig", "PluginFiles", "Telemetry", "QueueCore", nioCore, nioPosix, logging]),
@@ -132,6 +133,8 @@ let package = Package(
             name: "TestSupport",
             dependencies: ["QueueCore", "Stomp", nioCore, nioPosix, nioHTTP1, nioConcurrency], path: "Tests/Support",
             swiftSettings: settings),
+        // hostd's probe role alone, for tests of modules below HostDaemon.
+        .executableTarget(name: "ProbeTestTool", dependencies: ["Probe"], path: "Tests/ProbeTestTool", swiftSettings: settings),
         tests("QueueCoreTests", ["QueueCore", "TestSupport"]),
         tests("PluginABITests", ["PluginABI", "TestSupport"]),
         tests("PluginKitTests", ["PluginKit", "PluginKitTesting", "TestSupport"]),
@@ -140,14 +143,14 @@ let package = Package(
         tests("StompTests", ["Stomp", "TestSupport", nioCore]),
         tests("HostConfigTests", ["HostConfig", "QueueCore", "TestSupport"]),
         tests("TelemetryTests", ["Telemetry", "QueueCore", logging]),
-        tests("ControlTests", ["Control", "QueueCore", "TestSupport"]),
+        tests("ControlTests", ["Control", "QueueCore", "TestSupport", nioCore, nioPosix]),
         tests("WorkerLinkTests", ["WorkerLink", "QueueCore", nioCore]),
         tests("QueueStoreTests", ["QueueStore", "QueueCore", "TestSupport", grdb]),
         tests("RecipientDirectoryTests", ["RecipientDirectory", "QueueCore", "TestSupport", grdb]),
         tests("PluginFilesTests", ["PluginFiles", "QueueCore", "TestSupport"]),
         tests("PluginHostTests", ["PluginHost", "PluginFiles", "PluginABI", "QueueCore", "TestSupport", nioCore, nioPosix]),
-        tests("SupervisorTests", ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport"]),
-        tests("BrokerTests", ["Broker", "QueueStore", "Stomp", "WorkerLink", "QueueCore", "TestSupport", nioCore, nioPosix]),
+        tests("SupervisorTests", ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport", nioPosix, logging]),
+        tests("BrokerTests", ["Broker", "Control", "QueueStore", "Stomp", "WorkerLink", "QueueCore", "TestSupport", nioConcurrency, nioCore, nioPosix, logging]),
         tests("WorkerTests", ["Worker", "WorkerLink", "PluginHost", "QueueCore", "TestSupport", nioCore, nioPosix]),
         tests(
             "ConsoleTests",

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FoundationEssentials
 
 /// A JSON document as a value: arguments and results of control commands, whose shape the two ends agree on by name.
 package enum JSONValue: Codable, Hashable, Sendable {
@@ -55,4 +56,15 @@ package enum JSONValue: Codable, Hashable, Sendable {
 
     package init(_ text: String?) { self = text.map(JSONValue.string) ?? .null }
     package init(_ number: some BinaryInteger) { self = .int(Int64(clamping: number)) }
+}
+
+extension JSONValue {
+    /// What `value` is as JSON.
+    package init(encoding value: some Encodable) throws {
+        self = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value))
+    }
+
+    package func decoded<Value: Decodable>(as type: Value.Type) throws -> Value {
+        try JSONDecoder().decode(type, from: JSONEncoder().encode(self))
+    }
 }

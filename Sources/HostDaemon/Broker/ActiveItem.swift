@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+import QueueStore
+
+/// An item that is in memory: it waits in a window or a lane, or is claimed. Confined to the broker's loop.
+final class ActiveItem {
+    let row: StoredItem
+    unowned let source: Source
+    var rank: Rank
+    var counts: Counts
+    /// The lane that it counts in while claimed.
+    var lane: Lane?
+    var isProbe = false
+    var deliveries = 0
+    /// It killed a worker, or was in a handler beside others when one died: it runs alone until that is settled.
+    var isSuspect: Bool
+    /// An earlier delivery may have been carried out.
+    var mayBeDuplicate: Bool
+    var startedMs: Int64 = 0
+
+    init(_ row: StoredItem, source: Source, isOlderThanBroker: Bool) {
+        self.row = row
+        self.source = source
+        rank = row.rank
+        counts = Counts(attempts: row.attempts, kills: row.kills, maybe: row.maybe)
+        mayBeDuplicate = isOlderThanBroker || row.maybe > 0 || row.kills > 0
+        isSuspect = row.kills > 0
+    }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import Logging
+import NIOCore
+import QueueCore
+import QueueStore
+
+/// What the sessions of the broker share: the configuration, the store, the dispatcher. Confined to the broker's loop.
+final class BrokerCore {
+    let loop: any EventLoop
+    let store: QueueStore
+    let clock: any BrokerClock
+    let log: Logger
+    let dispatcher: Dispatcher
+    let topics = Topics()
+    private(set) var configuration: BrokerConfiguration
+    private(set) var directory: SiteDirectory
+    private(set) var destinations: Destinations
+    /// To the supervisor: `stop`, `restart`, `update` that came in on a control topic.
+    var sendCommand: (String, [String: JSONValue]) -> Void = { _, _ in }
+    /// Octets of items that were taken in and aren't on disk yet, over all producers.
+    private(set) var unstoredBytes = 0
+    /// Producers that wait for it to go down.
+    private var throttled: [() -> Void] = []
+    private var distributor: NoticeDistributor?
+    var lastTopicID = 0
+
+    /// Past this, producers are slowed by TCP; below half of it they go on.
+    static let highWater = 32 << 20
+
+    init(configuration: BrokerConfiguration, loop: any EventLoop, store: QueueStore, clock: any BrokerClock, log: Logger) {
+        self.loop = loop
+        self.store = store
+        self.clock = clock
+        self.log = log
+        self.configuration = configuration
+        directory = SiteDirectory(configuration)
+        destinations = Self.destinations(configuration, directory)
+        dispatcher = Dispatcher(
+            loop: loop, store: store, clock: clock, log: log, settings: Self.settings(configuration),
+            directory: directory)
+    }
+
+    private static func settings(_ configuration: BrokerConfiguration) -> DispatchSettings {
+        DispatchSettings(
+            maxRetries: Int64(configuration.maxRetries), targetConcurrency: configuration.targetConcurrency)
+    }
+
+    private static func destinations(_ configuration: BrokerConfiguration, _ directory: SiteDirectory) -> Destinations {
+        Destinations(
+            basename: configuration.basename, groups: directory.groups,
+            breakouts: configuration.breakout.compactMap(Breakout.init))
+    }
+
+    func start(completion: @escaping @Sendable (QueueStoreError?) -> Void) {
+        let me = NIOLoopBound(self, eventLoop: loop)
+        dispatcher.loadSources { error in
+            if let error {
+                completion(error)
+                return
+            }
+            let core = me.value
+            core.store.write { (transaction) throws(QueueStoreError) in
+                try transaction.nameID(QueueName.notice.rawValue)
+            } completion: { result in
+                guard case .success(let id) = result else {
+                    completion(.closed)
+                    return
+                }
+                let core = me.value
+                let distributor = NoticeDistributor(core)
+                core.distributor = distributor
+                core.dispatcher.add(distributor, to: core.dispatcher.line(id, name: QueueName.notice.rawValue))
+                core.scheduleForgetting()
+                completion(nil)
+            }
+        }
+    }
+
+    func configure(_ configuration: BrokerConfiguration) {
+        self.configuration = configuration
+        directory = SiteDirectory(configuration)
+        destinations = Self.destinations(configuration, directory)
+        dispatcher.configure(Self.settings(configuration), directory: directory)
+    }
+
+    // MARK: Enqueue
+
+    /// Stores items, all or none, and dispatches them; `completion` comes when they are on disk.
+    func enqueue(
+        _ items: [Incoming], removing: [Int64] = [], completion: @escaping @Sendable (QueueStoreError?) -> Void
+    ) {
+        let bytes = items.reduce(0) { $0 + $1.payload.count + $1.shared.count + 256 }
+        unstoredBytes += bytes
+        let now = clock.steadyMs
+        let since = clock.wallMs - configuration.dedupeWindowMs
+        let takesNotices = self.takesNotices
+        let me = NIOLoopBound(self, eventLoop: loop)
+        store.write { (transaction) throws(QueueStoreError) in
+            var stored = StoredItems()
+            for var item in items {
+                // A notice put on a stage-1 queue directly is found by its number too.
+                if item.notice == nil, item.dead == nil, takesNotices.contains(item.queue),
+                    let identity = NoticeIdentity(item.payload)
+                {
+                    item.notice = try transaction.notice(
+                        site: item.site, number: identity.number, uri: identity.uri, nowMs: item.enqueuedMs)
+                }
+                try stored.add(item, transaction, nowMs: now, dedupeSince: since)
+            }
+            for id in removing { try transaction.remove(id) }
+            return stored
+        } completion: { result in
+            let core = me.value
+            core.stored(bytes)
+            switch result {
+            case .success(let stored):
+                core.arrived(stored)
+                completion(nil)
+            case .failure(let error): completion(error)
+            }
+        }
+    }
+
+    private var takesNotices: Set<String> {
+        Set(directory.noticeQueues.map(\.rawValue))
+    }
+
+    func arrived(_ stored: StoredItems) {
+        dispatcher.arrived(stored.items) { stored.names[$0] ?? dispatcher.names[$0] ?? "" }
+        for item in stored.items {
+            dispatcher.outcomes.addEnqueued(
+                item, queue: stored.names[item.queue] ?? "", site: stored.names[item.site] ?? "")
+        }
+    }
+
+    // MARK: Back-pressure
+
+    var isFull: Bool { unstoredBytes > Self.highWater }
+
+    /// Runs `work` when producers may go on.
+    func whenRoom(_ work: @escaping () -> Void) { throttled.append(work) }
+
+    private func stored(_ bytes: Int) {
+        unstoredBytes -= bytes
+        guard unstoredBytes < Self.highWater / 2, !throttled.isEmpty else { return }
+        let waiting = throttled
+        throttled = []
+        for work in waiting { work() }
+    }
+
+    // MARK: History
+
+    /// Every minute, and at once again while there is more: what ended before `queue.history` goes.
+    private func scheduleForgetting(after place: Int64 = 0, in wait: TimeAmount = .seconds(60)) {
+        let me = NIOLoopBound(self, eventLoop: loop)
+        loop.scheduleTask(in: wait) {
+            let core = me.value
+            let before = core.clock.wallMs - max(core.configuration.historyMs, core.configuration.dedupeWindowMs)
+            core.store.write { (transaction) throws(QueueStoreError) in
+                try transaction.forget(before: before, after: place, limit: 500)
+            } completion: { result in
+                guard case .success(let (_, next)) = result, let next else {
+                    me.value.scheduleForgetting()
+                    return
+                }
+                me.value.scheduleForgetting(after: next, in: .milliseconds(20))
+            }
+        }
+    }
+}
+
+/// Items that a transaction stored, with the names that it met.
+struct StoredItems: Sendable {
+    var items: [StoredItem] = []
+    var names: [NameID: String] = [:]
+
+    mutating func add(
+        _ new: Incoming, _ transaction: StoreTransaction, nowMs: Int64, dedupeSince: Int64
+    ) throws(QueueStoreError) {
+        guard case .stored(let item) = try transaction.insert(new, nowMs: nowMs, dedupeSince: dedupeSince) else { return }
+        items.append(item)
+        if names[item.queue] == nil { names[item.queue] = new.queue }
+        if item.site != 0, names[item.site] == nil { names[item.site] = new.site }
+    }
+}

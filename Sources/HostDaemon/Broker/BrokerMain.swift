@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import Glibc
+import Logging
+import NIOCore
+import NIOPosix
+import QueueStore
+
+/// The broker role: one process, one event loop for all connections and decisions, two threads for the store.
+package enum BrokerMain {
+    /// Serves until the supervisor says drain or is gone; returns the process's exit status.
+    package static func run(channelDescriptor: Int32 = ChildChannel.descriptor) -> Int32 {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let loop = group.next()
+        let promise = loop.makePromise(of: Int32.self)
+        loop.execute {
+            let process = BrokerProcess(loop: loop, group: group, exit: promise)
+            process.open(channelDescriptor)
+        }
+        do {
+            return try promise.futureResult.wait()
+        } catch {
+            return 1
+        }
+    }
+}
+
+/// The broker's life: configure, serve, drain. Confined to the broker's loop.
+private final class BrokerProcess {
+    private let loop: any EventLoop
+    private let group: MultiThreadedEventLoopGroup
+    private let exit: EventLoopPromise<Int32>
+    private let log = Logger(label: "broker")
+    private var channel: ChildChannel?
+    private var core: BrokerCore?
+    private var listeners: Listeners?
+    private var early: [SupervisorMessage] = []
+    private var isDraining = false
+
+    init(loop: any EventLoop, group: MultiThreadedEventLoopGroup, exit: EventLoopPromise<Int32>) {
+        self.loop = loop
+        self.group = group
+        self.exit = exit
+    }
+
+    func open(_ descriptor: Int32) {
+        // The process object lives as long as the process: the callbacks hold it.
+        let me = NIOLoopBound(self, eventLoop: loop)
+        ChildChannel.open(descriptor: descriptor, on: loop) { message in
+            me.value.receive(message)
+        } lost: {
+            me.value.log.info("the supervisor is gone: the broker ends")
+            me.value.drain()
+        }.whenComplete { result in
+            switch result {
+            case .success(let channel):
+                me.value.channel = channel
+                for message in me.value.early { me.value.receive(message) }
+                me.value.early = []
+            case .failure: me.value.exit.succeed(1)
+            }
+        }
+    }
+
+    private func receive(_ message: SupervisorMessage) {
+        guard let channel else {
+            early.append(message)
+            return
+        }
+        switch message {
+        case .configure(.broker(let configuration)):
+            if let core { core.configure(configuration) } else { start(configuration) }
+        case .configure: fail("the supervisor sent another role's configuration")
+        case .drain: drain()
+        case .ping(let number):
+            let inFlight = core?.dispatcher.lines.values.reduce(0) { sum, line in
+                line.sources.values.reduce(sum) { $0 + $1.claimed }
+            }
+            channel.send(.pong(number, ChildVitals(residentBytes: residentBytes(), inFlight: inFlight ?? 0)))
+        case .workerExited(let pid, let cause): listeners?.workers.exited(pid: pid, cause: cause)
+        case .request(let request):
+            guard let core, let listeners else {
+                channel.send(.reply(ControlReply(id: request.id, error: "the broker is starting: try again")))
+                return
+            }
+            BrokerCommands(core: core, listeners: listeners) { channel.send(.reply($0)) }.answer(request)
+        }
+    }
+
+    private func start(_ configuration: BrokerConfiguration) {
+        guard let channel else { return }
+        let loop = loop
+        let store: QueueStore
+        do throws(QueueStoreError) {
+            store = try QueueStore(path: configuration.storePath) { work in loop.execute(work) }
+        } catch {
+            fail("\(error)")
+            return
+        }
+        let core = BrokerCore(
+            configuration: configuration, loop: loop, store: store, clock: SystemBrokerClock(), log: log)
+        core.sendCommand = { channel.send(.command($0, $1)) }
+        let listeners = Listeners(core, WorkerRegistry(loop: loop, log: log))
+        self.core = core
+        self.listeners = listeners
+        let me = NIOLoopBound(self, eventLoop: loop)
+        core.start { error in
+            if let error {
+                me.value.fail("\(error)")
+                return
+            }
+            me.value.listen()
+        }
+    }
+
+    private func listen() {
+        guard let listeners, let core else { return }
+        let me = NIOLoopBound(self, eventLoop: loop)
+        let address = core.configuration.listenHost.map { "\($0):\(core.configuration.listenPort)" } ?? ""
+        listeners.open(group: group).whenComplete { result in
+            switch result {
+            case .success: me.value.channel?.send(.ready)
+            case .failure(let error):
+                me.value.fail("the broker can't listen on \(address) (\(error)): is the port taken? see queue.listen")
+            }
+        }
+    }
+
+    private func fail(_ text: String) {
+        log.error("\(text)")
+        let exit = exit
+        guard let channel else {
+            exit.succeed(1)
+            return
+        }
+        channel.sendLast(.failed(text)).whenComplete { _ in exit.succeed(1) }
+    }
+
+    /// Takes no more, writes what there is, and ends.
+    private func drain() {
+        guard !isDraining else { return }
+        isDraining = true
+        listeners?.close()
+        let channel = channel
+        let exit = exit
+        guard let core else {
+            exit.succeed(0)
+            return
+        }
+        core.dispatcher.isStopping = true
+        core.dispatcher.flushWrites()
+        core.store.close {
+            guard let channel else {
+                exit.succeed(0)
+                return
+            }
+            channel.sendLast(.drained).whenComplete { _ in exit.succeed(0) }
+        }
+    }
+
+    private func residentBytes() -> Int {
+        guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+        defer { fclose(file) }
+        var total = 0
+        var resident = 0
+        return withUnsafeMutablePointer(to: &total) { total in
+            withUnsafeMutablePointer(to: &resident) { resident in
+                withVaList([total, resident]) { vfscanf(file, "%ld %ld", $0) } == 2
+                    ? resident.pointee * Int(getpagesize()) : 0
+            }
+        }
+    }
+}

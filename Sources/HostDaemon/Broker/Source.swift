@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+import DequeModule
+import QueueCore
+import QueueStore
+
+/// Ready items of one rank: the next ones in memory, the rest in the store behind `lastSeq`.
+final class Window {
+    /// Enough to keep workers busy over a page's read; few enough that a thousand sources cost little.
+    static let page = 1024
+    static let lowWater = 256
+    static let capacity = 2048
+
+    let rank: Rank
+    var items = Deque<ActiveItem>()
+    var lastSeq: Int64 = 0
+    /// The store may have items behind `lastSeq`.
+    var hasMore: Bool
+    var isReading = false
+
+    init(rank: Rank, hasMore: Bool) {
+        self.rank = rank
+        self.hasMore = hasMore
+    }
+
+    var wantsPage: Bool { hasMore && !isReading && items.count < Self.lowWater }
+}
+
+/// The waiting items of one site in one queue (of a plain STOMP queue: site 0). Confined to the broker's loop.
+final class Source {
+    let queue: NameID
+    let site: NameID
+    unowned let line: QueueLine
+    /// By rank, first first; few.
+    private(set) var windows: [Window] = []
+    /// Given back unhandled: they go first.
+    var returned = Deque<ActiveItem>()
+    /// Closed lanes with an item that may start.
+    var unblocked = Deque<Lane>()
+    /// Lanes whose probe, or whose backlog after an outage, may start: held to the retry budget.
+    var retrying = Deque<Lane>()
+    var suspects = Deque<ActiveItem>()
+    var claimed = 0
+    var heldUntilMs: Int64 = 0
+    var isPaused = false
+    var picks = 0
+    var rateIn = Rate()
+    var rateOut = Rate()
+
+    init(queue: NameID, site: NameID, line: QueueLine) {
+        self.queue = queue
+        self.site = site
+        self.line = line
+    }
+
+    /// The window of a rank; a new one looks into the store where `hasMore`.
+    func window(_ rank: Rank, hasMore: Bool) -> Window {
+        if let window = windows.first(where: { $0.rank == rank }) { return window }
+        let window = Window(rank: rank, hasMore: hasMore)
+        windows.insert(window, at: windows.firstIndex { $0.rank > rank } ?? windows.endIndex)
+        return window
+    }
+
+    /// True: nothing here can start before something new happens.
+    var isDry: Bool {
+        returned.isEmpty && unblocked.isEmpty && retrying.isEmpty && suspects.isEmpty
+            && windows.allSatisfy { $0.items.isEmpty }
+    }
+}
+
+/// All sites' sources of one queue, with who takes from it.
+final class QueueLine {
+    let queue: NameID
+    let name: String
+    /// nil: a plain STOMP queue, or one that no known plugin handles (now).
+    var handler: SiteDirectory.Handler?
+    var sources: [NameID: Source] = [:]
+    var turns = Rotation<NameID>()
+    var consumers: [any Consumer] = []
+    var nextConsumer = 0
+    var isDirty = false
+
+    init(queue: NameID, name: String) {
+        self.queue = queue
+        self.name = name
+    }
+
+    /// A whole destination, not a queue's name.
+    var isPlain: Bool { name.hasPrefix("/") }
+}
+
+/// Who takes items: a worker, a STOMP subscription, the notice distributor. Confined to the broker's loop.
+protocol Consumer: AnyObject {
+    /// How many more items of this queue it takes now.
+    func room(in line: QueueLine) -> Int
+    func takes(site: NameID) -> Bool
+    /// Nothing of any queue is in flight there.
+    var isIdle: Bool { get }
+    func take(_ item: ActiveItem)
+    /// The turn of the loop ends: send what was taken.
+    func flush()
+    /// Takes suspects alone, and nothing else until that is over.
+    var isHunting: Bool { get set }
+}
+
+/// Items a second over the last ten seconds or so.
+struct Rate {
+    private var value = 0.0
+    private var count = 0
+    private var sinceMs: Int64 = 0
+
+    mutating func add(_ number: Int, nowMs: Int64) {
+        settle(nowMs)
+        count += number
+    }
+
+    mutating func perSecond(nowMs: Int64) -> Double {
+        settle(nowMs)
+        return value
+    }
+
+    private mutating func settle(_ nowMs: Int64) {
+        if sinceMs == 0 { sinceMs = nowMs }
+        let elapsed = nowMs - sinceMs
+        guard elapsed >= 1000 else { return }
+        let current = Double(count) * 1000 / Double(elapsed)
+        // What is older than ten seconds weighs little, after a minute of silence nothing.
+        let weight = min(1, Double(elapsed) / 10_000)
+        value = elapsed > 60_000 ? current : value * (1 - weight) + current * weight
+        count = 0
+        sinceMs = nowMs
+    }
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+import Logging
+import NIOCore
+import QueueCore
+import QueueStore
+import WorkerLink
+
+/// One worker's link: hands it items up to its credit, and settles what it reports. Confined to the broker's loop.
+final class WorkerSession: ChannelInboundHandler, Consumer {
+    typealias InboundIn = LinkMessage
+    typealias OutboundOut = LinkMessage
+
+    private unowned let core: BrokerCore
+    private let registry: WorkerRegistry
+    private var context: ChannelHandlerContext?
+    private(set) var hello: LinkHello?
+    private var credits: [NameID: Int] = [:]
+    private(set) var inFlight: [UInt64: ActiveItem] = [:]
+    private var refused: Set<NameID> = []
+    private var refusesAll = false
+    private var nextDelivery: UInt64 = 1
+    private var outbox: [(UInt64, ActiveItem)] = []
+    /// A handler missed its deadline: the worker ends itself, and nothing else in it is to blame.
+    private var isEnding = false
+    var isHunting = false
+
+    init(_ core: BrokerCore, _ registry: WorkerRegistry) {
+        self.core = core
+        self.registry = registry
+    }
+
+    // MARK: Consumer
+
+    func room(in line: QueueLine) -> Int {
+        refusesAll || isEnding || context?.channel.isWritable != true ? 0 : credits[line.queue] ?? 0
+    }
+    func takes(site: NameID) -> Bool { !refused.contains(site) }
+    var isIdle: Bool { inFlight.isEmpty }
+
+    func take(_ item: ActiveItem) {
+        credits[item.row.queue, default: 0] -= 1
+        outbox.append((nextDelivery, item))
+        inFlight[nextDelivery] = item
+        nextDelivery += 1
+    }
+
+    func flush() {
+        guard !outbox.isEmpty, let context else { return }
+        var batch = BatchBuilder(names: core.dispatcher.names)
+        for (id, item) in outbox {
+            batch.add(item, id: id, isLastTry: item.counts.attempts >= core.dispatcher.maxAttempts(item))
+        }
+        outbox.removeAll(keepingCapacity: true)
+        context.writeAndFlush(wrapOutboundOut(.deliver(batch.build())), promise: nil)
+    }
+
+    // MARK: Channel
+
+    func channelActive(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) { if context.channel.isActive { self.context = context } }
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .hello(let hello): greet(hello)
+        case .results(let results): for result in results { end(result) }
+        case .enqueue(let request, let site, let items): enqueue(request, site, items)
+        case .hold(let site, let queue, let lane, let ms, let text):
+            guard let line = core.dispatcher.linesByName[queue.rawValue],
+                let source = line.sources.values.first(where: { core.dispatcher.names[$0.site] == site.rawValue })
+            else { return }
+            core.dispatcher.hold(source, key: lane, ms: Int64(ms), text: text)
+        case .refuse(let sites): refuse(sites)
+        case .accept(let sites): accept(sites)
+        case .deliver, .enqueued, .cancel: context.close(promise: nil)
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { touchLines() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        core.log.error("a worker's link failed", metadata: ["error": "\(error)", "pid": "\(hello?.pid ?? 0)"])
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.context = nil
+        core.dispatcher.remove(self)
+        registry.lost(self)
+        context.fireChannelInactive()
+    }
+
+    // MARK: Messages
+
+    private func greet(_ hello: LinkHello) {
+        self.hello = hello
+        registry.joined(self)
+        let queues = hello.queues
+        let me = NIOLoopBound(self, eventLoop: core.loop)
+        core.store.write { (transaction) throws(QueueStoreError) in
+            var ids: [NameID] = []
+            for queue in queues { ids.append(try transaction.nameID(queue.queue.rawValue)) }
+            return ids
+        } completion: { result in
+            guard case .success(let ids) = result, me.value.context != nil else {
+                me.value.context?.close(promise: nil)
+                return
+            }
+            let session = me.value
+            for (queue, id) in zip(queues, ids) {
+                session.credits[id] = Int(queue.credit)
+                let dispatcher = session.core.dispatcher
+                dispatcher.add(session, to: dispatcher.line(id, name: queue.queue.rawValue))
+            }
+        }
+    }
+
+    private func end(_ result: ItemResult) {
+        guard let item = inFlight.removeValue(forKey: result.id) else { return }
+        credits[item.row.queue, default: 0] += 1
+        let dispatcher = core.dispatcher
+        let outcome = result.outcome
+        dispatcher.count(item, outcome.code.word)
+        dispatcher.outcomes.observe(item, elapsedUs: result.elapsedUs)
+        let commits = outcome.code == .done || outcome.code == .continue
+        if commits && (outcome.code == .continue || !result.staged.isEmpty) {
+            core.commitChunk(item, outcome, result.staged)
+        } else {
+            if outcome.code == .overdue { isEnding = true }
+            if outcome.code != .giveBack { item.isSuspect = false }
+            dispatcher.settle(item, outcome)
+        }
+        dispatcher.endHunt(self)
+    }
+
+    private func enqueue(_ request: UInt64, _ site: SiteName, _ items: [NewItem]) {
+        let incoming = items.map { core.made($0, site: site, notice: nil, isBulk: false) }
+        let me = NIOLoopBound(self, eventLoop: core.loop)
+        core.enqueue(incoming) { error in
+            guard let context = me.value.context else { return }
+            let answer = LinkMessage.enqueued(request: request, error: error.map { "\($0)" })
+            context.writeAndFlush(me.value.wrapOutboundOut(answer), promise: nil)
+        }
+    }
+
+    private func refuse(_ sites: [SiteName]) {
+        if sites.isEmpty { refusesAll = true }
+        refused.formUnion(ids(of: sites))
+    }
+
+    private func accept(_ sites: [SiteName]) {
+        if sites.isEmpty { refusesAll = false }
+        refused.subtract(ids(of: sites))
+        touchLines()
+    }
+
+    private func ids(of sites: [SiteName]) -> [NameID] {
+        let wanted = Set(sites.map(\.rawValue))
+        return core.dispatcher.names.filter { wanted.contains($0.value) }.map(\.key)
+    }
+
+    private func touchLines() {
+        for line in core.dispatcher.lines.values where line.consumers.contains(where: { $0 === self }) {
+            for source in line.sources.values where !source.isDry { core.dispatcher.touch(source) }
+        }
+    }
+
+    /// The worker is gone: `entered` are the deliveries whose handler had been called.
+    func giveUp(entered: Set<UInt64>, cause: String) {
+        let dispatcher = core.dispatcher
+        let items = inFlight
+        inFlight = [:]
+        let suspects: [UInt64: ActiveItem] = isEnding ? [:] : items.filter { entered.contains($0.key) }
+        for (id, item) in items.sorted(by: { $0.key < $1.key }) {
+            item.mayBeDuplicate = item.mayBeDuplicate || entered.contains(id)
+            if suspects.count == 1, suspects[id] != nil {
+                dispatcher.settleKilled(item, cause: cause)
+                continue
+            }
+            // With several in handlers at once none is charged until each was tried alone.
+            if suspects[id] != nil { item.isSuspect = true }
+            dispatcher.settle(item, Outcome(.giveBack))
+        }
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import QueueCore
+
+/// A slot with what runs in it; only the supervisor touches it.
+struct Slot {
+    let id: SlotID
+    var machine: SlotStateMachine
+    /// What the process in it is to be told; nil until the first plan is made.
+    var configuration: RoleConfiguration?
+    var process: RunningProcess?
+    /// Numbers the timers of `spawnDue`: an earlier one is void.
+    var turn = 0
+    /// A worker whose turn it is, but there is no broker to work for.
+    var isHeld = false
+
+    init(id: SlotID, spawnDelay: Duration) {
+        self.id = id
+        machine = SlotStateMachine(spawnDelay: spawnDelay)
+    }
+
+    /// Of a process that serves.
+    var readyLink: ChildLink? { machine.isReady ? process?.link : nil }
+}
+
+/// A process from its spawn until it is reaped and silent.
+struct RunningProcess {
+    let serial: ProcessSerial
+    let child: ChildProcess
+    /// nil for the moment that its opening takes.
+    var link: ChildLink?
+    var heartbeat = Heartbeat()
+    var vitals: ChildVitals?
+    /// The configuration that it has.
+    var told: RoleConfiguration?
+    /// Its own words of why it can't go on.
+    var failure: String?
+    /// Why we sent SIGKILL, if we did.
+    var killReason: String?
+    /// Sites that it could not open.
+    var siteErrors: [SiteName: String] = [:]
+    var cause: EndCause?
+    var isHungUp = false
+
+    init(serial: ProcessSerial, child: ChildProcess) {
+        self.serial = serial
+        self.child = child
+    }
+
+    /// For people, and for the dead letters that it may have left: "signal 9 (Killed): silent for 30 s".
+    func causeText(_ cause: EndCause) -> String {
+        let why = killReason.map { "\($0), so the supervisor ended it" } ?? failure
+        return "\(cause)" + (why.map { ": \($0)" } ?? "")
+    }
+}

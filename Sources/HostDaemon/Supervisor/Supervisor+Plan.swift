@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import HostConfig
+import Logging
+import NIOCore
+import QueueCore
+
+/// Makes the running processes equal what the configuration and the plugins ask for.
+extension Supervisor {
+    /// Of what works now, else of the last file that could be loaded.
+    var knownDescriptors: [PluginName: PluginDescriptor] {
+        memory.known.merging(running.mapValues(\.code.descriptor)) { _, now in now }
+    }
+
+    /// Keeps a scan's result; what runs isn't changed by it.
+    func takeIn(_ catalog: PluginCatalog) {
+        self.catalog = catalog
+        do {
+            try memory.remember(catalog.loadable)
+        } catch {
+            logger.error("can't write descriptors.json", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    func warnOfPlugins() {
+        for entry in catalog.entries {
+            guard let reason = entry.verdict.reason else { continue }
+            logger.warning("plugin file not used", metadata: ["file": "\(entry.file)", "reason": "\(reason)"])
+        }
+        if let fault = catalog.fault { logger.warning("no plugins", metadata: ["reason": "\(fault)"]) }
+        for plugin in deployment.enabledPlugins.sorted() where catalog.loadable[plugin] == nil && running[plugin] == nil
+        {
+            let sites = deployment.sites(enabling: plugin).map(\.nickname.rawValue).joined(separator: " ")
+            logger.error(
+                "a plugin that sites enable can't be run; their items wait",
+                metadata: [
+                    "plugin": "\(plugin)", "sites": "\(sites)", "reason": "\(catalog.reason(against: plugin) ?? "")",
+                ]
+            )
+        }
+    }
+
+    /// Enabled plugins without code get what the last scan found; what no site enables any more is let go.
+    func adoptPlugins() {
+        let enabled = deployment.enabledPlugins
+        for plugin in running.keys where !enabled.contains(plugin) {
+            running[plugin] = nil
+            rollouts[plugin] = nil
+        }
+        for plugin in enabled where running[plugin] == nil {
+            guard let code = catalog.loadable[plugin] else { continue }
+            running[plugin] = SpawnPlan.RunningPlugin(code: code, generation: nextGeneration(of: plugin))
+        }
+    }
+
+    func nextGeneration(of plugin: PluginName) -> Int {
+        generations[plugin, default: 0] += 1
+        return generations[plugin, default: 1]
+    }
+
+    /// Starts what lacks, drains what is too much, tells the rest what changed. Returns whom it told.
+    @discardableResult
+    func reconcile() -> [ChildLink] {
+        guard stop == nil else { return [] }
+        let plan = SpawnPlan(deployment, running: running, known: memory.known, stateDirectory: state.path)
+        var wanted: [SlotID: RoleConfiguration] = [.broker: .broker(plan.broker)]
+        if let console = plan.console { wanted[.console] = .console(console) }
+        var workers = plan.workers.values.flatMap(\.self)
+        for (plugin, rollout) in rollouts {
+            workers += SpawnPlan.workers(of: plugin, rollout.next, deployment, stateDirectory: state.path)
+        }
+        for worker in workers {
+            let id = SlotID.worker(worker.plugin, generation: worker.generation, index: worker.index)
+            wanted[id] = .worker(worker)
+        }
+        for id in slots.keys where wanted[id] == nil { feed(.drain, to: id) }
+        var told: [ChildLink] = []
+        for (id, configuration) in wanted.sorted(by: { $0.key.startOrder < $1.key.startOrder }) {
+            let isNew = slots[id] == nil
+            addSlot(id)
+            slots[id]?.machine.setSpawnDelay(deployment.config.queue.spawndelay)
+            slots[id]?.configuration = configuration
+            if isNew {
+                perform(.spawn(after: .zero), on: id)
+            } else if tell(id), let link = slots[id]?.process?.link {
+                told.append(link)
+            }
+        }
+        return told
+    }
+
+    /// A slot has shown whether it starts. Once all have, hostd is ready.
+    func settle(_ id: SlotID) {
+        guard !isAnnounced, unsettled.remove(id) != nil, unsettled.isEmpty, stop == nil else { return }
+        isAnnounced = true
+        guard deployment.config.queue.listen?.port == 0, let broker = slots[.broker]?.readyLink else {
+            return announce(stompAddress: deployment.config.queue.listen.map { "\($0)" })
+        }
+        broker.request("status", timeLimit: .seconds(5)).whenComplete { [inbox] result in
+            inbox.put(.announce(stompAddress: (try? result.get())?["listen"]?.string))
+        }
+    }
+
+    func announce(stompAddress: String?) {
+        let workers = slots.values.filter { $0.id.role == .worker && $0.machine.isReady }.count
+        let parts = [
+            Self.counted(deployment.sites.count, "site"), Self.counted(running.count, "plugin"),
+            Self.counted(workers, "worker"), "STOMP on \(stompAddress ?? state.path + "/stomp.sock")",
+            slots[.console].flatMap { _ in deployment.config.console.listen }.map { "console http://\($0)/" }
+                ?? "console off", Self.seconds(now),
+        ]
+        let line = parts.joined(separator: ", ")
+        logger.info("hostd ready: \(line)")
+        notify.ready(line)
+    }
+
+    static func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)" + (count == 1 ? "" : "s") }
+
+    /// `0.12 s`
+    static func seconds(_ duration: Duration) -> String {
+        let hundredths = duration.wholeMilliseconds / 10
+        return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100) s"
+    }
+}
+
+extension SlotID {
+    /// Broker, console, then workers by plugin and number: the order of a start.
+    fileprivate var startOrder: String {
+        let number = String(1000 + index)
+        return
+            "\(role == .worker ? "2" : role == .console ? "1" : "0") \(plugin?.rawValue ?? "") \(generation) \(number)"
+    }
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import Glibc
+import HostConfig
+import QueueCore
+import Telemetry
+
+/// What it knows, as queuectl's JSON has it (docs: the commands' --json output; members are only added).
+extension Supervisor {
+    var hostReport: JSONValue {
+        .object([
+            "version": .string(HostVersion.current), "pid": JSONValue(getpid()),
+            "uptime_s": JSONValue(now.components.seconds), "state": .string(stop != nil ? "stopping" : "running"),
+        ])
+    }
+
+    var processesReport: JSONValue {
+        let own: [String: JSONValue] = [
+            "role": .string("supervisor"), "pid": JSONValue(getpid()), "plugin": .null, "group": .null,
+            "generation": .null, "rss_bytes": JSONValue(ProcessMemory.residentBytes(pid: getpid()) ?? 0),
+            "in_flight": .int(0), "state": .string("ready"),
+        ]
+        let others = slots.values.filter { $0.process != nil }.sorted {
+            ($0.id.role.rawValue, $0.id.description, $0.id.generation)
+                < ($1.id.role.rawValue, $1.id.description, $1.id.generation)
+        }
+        return .array([.object(own)] + others.map { .object(report(of: $0)) })
+    }
+
+    private func report(of slot: Slot) -> [String: JSONValue] {
+        let pid = slot.process?.child.pid ?? 0
+        var group: JSONValue = .null
+        if case .worker(let worker) = slot.configuration {
+            group = JSONValue(worker.descriptor.handlers.first?.group.rawValue)
+        }
+        return [
+            "role": .string(slot.id.role.rawValue), "pid": JSONValue(pid),
+            "plugin": JSONValue(slot.id.plugin?.rawValue),
+            "group": group, "generation": slot.id.plugin == nil ? .null : JSONValue(slot.id.generation),
+            "rss_bytes": JSONValue(ProcessMemory.residentBytes(pid: pid) ?? 0),
+            "in_flight": JSONValue(slot.process?.vitals?.inFlight ?? 0), "state": .string(slot.machine.state.word),
+        ]
+    }
+
+    var sitesReport: JSONValue {
+        .array(
+            deployment.sites.map { site in
+                let error = error(of: site)
+                return .object([
+                    "nickname": .string(site.nickname.rawValue), "server": .string(site.server),
+                    "name": .string(site.name),
+                    "plugins": .array(site.enabledPlugins.map { .string($0.rawValue) }),
+                    "state": .string(error == nil ? "open" : "error"), "error": JSONValue(error),
+                ])
+            }
+        )
+    }
+
+    /// Its file is wrong, a worker could not open it, or a plugin that it enables can't be run.
+    private func error(of site: SiteConfig) -> String? {
+        if let line = configErrors.first(where: { $0.hasPrefix(site.file + ":") }) { return line }
+        for slot in slots.values {
+            if let error = slot.process?.siteErrors[site.nickname] { return "\(slot.id): \(error)" }
+        }
+        return site.enabledPlugins.first { running[$0] == nil }
+            .flatMap { plugin in catalog.reason(against: plugin).map { "plugin \(plugin): \($0)" } }
+    }
+
+    var pluginsReport: JSONValue {
+        var rows = catalog.entries.map { entry in
+            (file: entry.file, row: report(file: entry.file, name: entry.name, entry: entry))
+        }
+        let listed = Set(catalog.entries.compactMap(\.name))
+        for plugin in deployment.enabledPlugins.union(running.keys) where !listed.contains(plugin) {
+            rows.append((file: "\(plugin).so", row: report(file: "\(plugin).so", name: plugin, entry: nil)))
+        }
+        return .array(rows.sorted { $0.file < $1.file }.map { .object($0.row) })
+    }
+
+    private func report(file: String, name: PluginName?, entry: PluginCatalog.Entry?) -> [String: JSONValue] {
+        let code = name.flatMap { running[$0] }
+        let descriptor = code?.code.descriptor ?? name.flatMap { catalog.loadable[$0]?.descriptor }
+        let abi = descriptor?.abi ?? entry?.identity?.abi
+        var reason = entry?.verdict.reason ?? (entry == nil ? name.flatMap { catalog.reason(against: $0) } : nil)
+        if code != nil { reason = reason.map { "the old code goes on: \($0)" } }
+        if let name, let failure = rolloutFailures[name], reason == nil {
+            reason = "the new generation could not start, the old code goes on: \(failure)"
+        }
+        return [
+            "file": .string(file), "id": JSONValue(descriptor?.id ?? entry?.identity?.id),
+            "version": JSONValue(descriptor?.version ?? entry?.identity?.version),
+            "state": .string(Self.state(isRunning: code != nil, entry?.verdict)), "reason": JSONValue(reason),
+            "abi": abi.map {
+                .object([
+                    "major": JSONValue($0.major), "need_minor": JSONValue($0.needMinor),
+                    "built_minor": JSONValue($0.builtMinor),
+                ])
+            } ?? .null,
+            "queues": .array((descriptor?.handlers ?? []).map { .string($0.queue.rawValue) }),
+            "generation": JSONValue(code?.generation ?? 0), "workers": JSONValue(name.map(readyWorkers) ?? 0),
+        ]
+    }
+
+    /// `disabled`: it could run, but no site enables it.
+    private static func state(isRunning: Bool, _ verdict: PluginCatalog.Verdict?) -> String {
+        if isRunning { return "loaded" }
+        return switch verdict {
+        case .loadable: "disabled"
+        case .refused: "refused"
+        case .failed, nil: "failed"
+        }
+    }
+
+    private func readyWorkers(of plugin: PluginName) -> Int {
+        slots.values.filter { $0.id.plugin == plugin && $0.machine.isReady }.count
+    }
+
+    var ownSamples: [MetricSample] {
+        var residents = ["supervisor": ProcessMemory.residentBytes(pid: getpid()) ?? 0]
+        for slot in slots.values {
+            guard let pid = slot.process?.child.pid else { continue }
+            residents[slot.id.role.rawValue, default: 0] += ProcessMemory.residentBytes(pid: pid) ?? 0
+        }
+        return residents.map { role, bytes in
+            MetricSample(HostMetrics.residentBytes, labels: ["role": role], value: Double(bytes))
+        }
+            + running.map { plugin, code in
+                MetricSample(
+                    HostMetrics.generation,
+                    labels: ["plugin": plugin.rawValue],
+                    value: Double(code.generation)
+                )
+            }
+            + deaths.map { key, count in
+                MetricSample(
+                    HostMetrics.workerDeaths,
+                    labels: ["plugin": key.plugin.rawValue, "cause": key.cause],
+                    value: Double(count)
+                )
+            }
+    }
+}
+
+extension SlotStateMachine.State {
+    /// For `status`.
+    var word: String {
+        switch self {
+        case .waiting: "waiting"
+        case .starting: "starting"
+        case .ready: "ready"
+        case .draining: "draining"
+        case .killed: "killed"
+        case .dead: "dead"
+        }
+    }
+}

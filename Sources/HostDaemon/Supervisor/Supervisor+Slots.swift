@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import HostConfig
+import Logging
+import NIOCore
+import QueueCore
+import Telemetry
+
+/// Processes: spawn, talk, watch, reap.
+extension Supervisor {
+    /// A worker that isn't ready by then hangs in its plugin's init, or in a site's.
+    private static let startLimit = Duration.seconds(60)
+
+    func addSlot(_ id: SlotID) {
+        guard slots[id] == nil else { return }
+        slots[id] = Slot(id: id, spawnDelay: deployment.config.queue.spawndelay)
+    }
+
+    /// Lets the slot's state machine decide, and does what it says.
+    func feed(_ input: SlotStateMachine.Input, to id: SlotID, killReason: String? = nil) {
+        guard let action = slots[id]?.machine.handle(input) else { return }
+        if action == .kill, slots[id]?.process?.killReason == nil { slots[id]?.process?.killReason = killReason }
+        perform(action, on: id)
+    }
+
+    func perform(_ action: SlotStateMachine.Action, on id: SlotID) {
+        switch action {
+        case .spawn(let delay):
+            slots[id]?.turn += 1
+            guard let turn = slots[id]?.turn else { return }
+            if delay == .zero { spawnDue(id, turn: turn) } else { after(delay, .spawnDue(id, turn: turn)) }
+        case .sendDrain: sendDrain(id)
+        case .kill:
+            // Once reaped its pid is anybody's.
+            if let process = slots[id]?.process, process.cause == nil { process.child.kill() }
+        case .remove:
+            slots[id] = nil
+            settle(id)
+        }
+    }
+
+    func spawnDue(_ id: SlotID, turn: Int) {
+        guard let slot = slots[id], slot.turn == turn, slot.machine.state == .waiting else { return }
+        if id.role == .worker, slots[.broker]?.machine.isReady != true {
+            slots[id]?.isHeld = true
+            return
+        }
+        slots[id]?.isHeld = false
+        do {
+            try spawn(id)
+        } catch {
+            logger.error("can't start a process", metadata: ["process": "\(id)", "reason": "\(error)"])
+            feed(.spawnFailed, to: id)
+        }
+    }
+
+    private func spawn(_ id: SlotID) throws(SupervisorError) {
+        var lock: FileLock?
+        if id.role == .broker {
+            lock = try state.takeBrokerLock()
+            guard lock != nil else { return waitForOldBroker(id) }
+        }
+        var arguments = ["--role", id.role.rawValue] + options.childArguments
+        if let plugin = id.plugin { arguments += ["--slot", "\(plugin)/\(id.index)"] }
+        let child = try ChildProcess.spawn(
+            options.program,
+            arguments: arguments,
+            environment: ChildProcess.environment(of: id.role),
+            inherited: lock?.descriptor
+        )
+        lastSerial += 1
+        let serial = ProcessSerial(number: lastSerial)
+        slots[id]?.process = RunningProcess(serial: serial, child: child)
+        slotOfProcess[serial] = id
+        feed(.spawned, to: id)
+        logger.info("process started", metadata: metadata(id, child.pid))
+        let inbox = inbox
+        ChildLink.open(
+            descriptor: child.descriptor,
+            on: loop,
+            receive: { inbox.put(.heard(serial, $0)) },
+            lost: { inbox.put(.hungUp(serial)) }
+        ).whenComplete { result in
+            switch result {
+            case .success(let link): inbox.put(.linked(serial, link))
+            case .failure: inbox.put(.overdue(serial, .hang, why: "its channel could not be opened"))
+            }
+        }
+        if id.role == .worker {
+            let why = "not ready within \(Self.startLimit.components.seconds) s"
+            after(Self.startLimit, .overdue(serial, .hang, why: why))
+        }
+    }
+
+    /// The broker of a supervisor that was killed drains by itself; until it has ended the store is its own.
+    private func waitForOldBroker(_ id: SlotID) {
+        if !brokerLockWaitLogged { logger.info("waiting for the broker of an earlier hostd to end") }
+        brokerLockWaitLogged = true
+        slots[id]?.turn += 1
+        after(.milliseconds(50), .spawnDue(id, turn: slots[id]?.turn ?? 0))
+    }
+
+    func linked(_ serial: ProcessSerial, _ link: ChildLink) {
+        guard let id = slotOfProcess[serial] else { return link.close() }
+        slots[id]?.process?.link = link
+        tell(id)
+        if slots[id]?.machine.state == .draining { sendDrain(id) }
+    }
+
+    /// Sends the slot's configuration to its process, if that hasn't got it yet; true if it was sent.
+    @discardableResult
+    func tell(_ id: SlotID) -> Bool {
+        guard let slot = slots[id], let link = slot.process?.link, let configuration = slot.configuration,
+            slot.process?.told != configuration
+        else { return false }
+        link.send(.configure(configuration))
+        slots[id]?.process?.told = configuration
+        return true
+    }
+
+    private func sendDrain(_ id: SlotID) {
+        guard let process = slots[id]?.process, let link = process.link else { return }
+        let limit = deployment.config.queue.drainTimeout
+        link.send(.drain(timeoutMs: Int(clamping: limit.wholeMilliseconds)))
+        logger.info("process drains", metadata: metadata(id, process.child.pid))
+        // It is told the limit itself; the rest is for its last words.
+        after(
+            limit + .seconds(2),
+            .overdue(process.serial, .hurry, why: "not drained within \(DurationText.format(limit))")
+        )
+    }
+
+    func overdue(_ serial: ProcessSerial, _ input: SlotStateMachine.Input, why: String) {
+        guard let id = slotOfProcess[serial], let slot = slots[id] else { return }
+        // The time limit of a start, of a process that has started since.
+        if input == .hang, slot.process?.link != nil, slot.machine.state != .starting { return }
+        logger.warning("process takes too long", metadata: metadata(id, slot.process?.child.pid, why))
+        feed(input, to: id, killReason: why)
+    }
+
+    func beat() {
+        for (id, slot) in slots {
+            guard let process = slot.process, let link = process.link, process.cause == nil else { continue }
+            if let number = slots[id]?.process?.heartbeat.beat() {
+                link.send(.ping(number))
+            } else {
+                let why = "silent for \((Heartbeat.interval * Heartbeat.limit).components.seconds) s"
+                logger.warning("process hangs", metadata: metadata(id, process.child.pid, why))
+                feed(.hang, to: id, killReason: why)
+            }
+        }
+    }
+
+    func heard(_ serial: ProcessSerial, _ message: ChildMessage) {
+        guard let id = slotOfProcess[serial] else { return }
+        slots[id]?.process?.heartbeat.heard()
+        switch message {
+        case .ready:
+            feed(.ready(at: now), to: id)
+            logger.info("process ready", metadata: metadata(id, slots[id]?.process?.child.pid))
+            becameReady(id)
+        case .pong(_, let vitals): slots[id]?.process?.vitals = vitals
+        case .drained: logger.debug("process drained", metadata: metadata(id, slots[id]?.process?.child.pid))
+        case .command(let name, let arguments): heardCommand(name, arguments)
+        case .siteState(let site, let error):
+            slots[id]?.process?.siteErrors[site] = error
+            guard let error else { return }
+            logger.error(
+                "site can't be opened",
+                metadata: ["process": "\(id)", "site": "\(site)", "reason": "\(error)"]
+            )
+        case .failed(let reason): slots[id]?.process?.failure = reason
+        // Replies are the link's.
+        case .reply: break
+        }
+    }
+
+    private func becameReady(_ id: SlotID) {
+        if id.role == .broker { releaseHeldWorkers() }
+        if let plugin = id.plugin, rollouts[plugin]?.next.generation == id.generation,
+            let action = rollouts[plugin]?.machine.ready(id.index)
+        {
+            perform(action, for: plugin)
+        }
+        settle(id)
+    }
+
+    private func releaseHeldWorkers() {
+        for id in slots.values.filter(\.isHeld).map(\.id).sorted(by: { $0.description < $1.description }) {
+            spawnDue(id, turn: slots[id]?.turn ?? 0)
+        }
+    }
+
+    /// SIGCHLD: only our own pids are waited for; a probe is its runner's.
+    func reap() {
+        for (id, slot) in slots {
+            guard let process = slot.process, process.cause == nil, let cause = process.child.reap() else { continue }
+            slots[id]?.process?.cause = cause
+            if process.isHungUp {
+                ended(id)
+            } else {
+                // Its last words may still be on their way.
+                after(.seconds(1), .endedLongAgo(process.serial))
+            }
+        }
+    }
+
+    func hungUp(_ serial: ProcessSerial) {
+        guard let id = slotOfProcess[serial] else { return }
+        slots[id]?.process?.isHungUp = true
+        if slots[id]?.process?.cause != nil { ended(id) }
+    }
+
+    /// Reaped, and all that it said was heard.
+    private func ended(_ id: SlotID) {
+        guard let process = slots[id]?.process, let cause = process.cause, let before = slots[id]?.machine.state else {
+            return
+        }
+        slots[id]?.process = nil
+        slotOfProcess[process.serial] = nil
+        process.link?.close()
+        ledger.retire(pid: process.child.pid)
+        let text = process.causeText(cause)
+        let isPlanned = before == .draining || before == .killed(isRefilled: false)
+        logger.log(
+            level: isPlanned && cause.isClean ? .info : .warning,
+            "process ended",
+            metadata: metadata(id, process.child.pid, text)
+        )
+        if id.role == .worker {
+            slots[.broker]?.process?.link?.send(.workerExited(pid: process.child.pid, cause: text))
+        }
+        if let plugin = id.plugin, !isPlanned { deaths[DeathKey(plugin: plugin, cause: cause.label), default: 0] += 1 }
+        if id == .broker, !isAnnounced, let failure = process.failure, !isPlanned { return brokerCannotStart(failure) }
+        feed(.ended(at: now), to: id)
+        if let plugin = id.plugin, rollouts[plugin]?.next.generation == id.generation,
+            let action = rollouts[plugin]?.machine.ended(cause: text)
+        {
+            perform(action, for: plugin)
+        }
+        if id != .broker { settle(id) }
+        if stop != nil { stepStop() }
+    }
+
+    func metadata(_ id: SlotID, _ pid: Int32?, _ reason: String? = nil) -> Logger.Metadata {
+        var metadata: Logger.Metadata = ["process": "\(id)"]
+        if let pid { metadata["pid"] = "\(pid)" }
+        if id.plugin != nil { metadata["generation"] = "\(id.generation)" }
+        if let reason { metadata["reason"] = "\(reason)" }
+        return metadata
+    }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import Glibc
+import HostConfig
+import Logging
+import NIOCore
+import NIOPosix
+import PluginFiles
+import QueueCore
+import Telemetry
+
+/// Starts and watches broker, workers and console; never loads a plugin, never touches an item.
+///
+/// All that happens comes through `inbox` and is handled by `run`, one event after the other; nothing else suspends
+/// between reading and changing state. The decisions are values (SlotStateMachine, StopSequence, RolloutStateMachine,
+/// SpawnPlan); the files Supervisor+X.swift perform them.
+actor Supervisor {
+    let options: SupervisorOptions
+    let state: StateDirectory
+    let inbox: SupervisorInbox
+    let loop: any EventLoop
+    let notify = SystemdNotify()
+    let logger: Logger
+    private let startInstant: ContinuousClock.Instant
+
+    var deployment: Deployment
+    var catalog = PluginCatalog()
+    var memory: DescriptorMemory
+    /// The code of each enabled plugin that works now.
+    var running: [PluginName: SpawnPlan.RunningPlugin] = [:]
+    /// The last number given out.
+    var generations: [PluginName: Int] = [:]
+    var rollouts: [PluginName: Rollout] = [:]
+    /// Why a plugin's last roll-out was undone.
+    var rolloutFailures: [PluginName: String] = [:]
+
+    var slots: [SlotID: Slot] = [:]
+    var slotOfProcess: [ProcessSerial: SlotID] = [:]
+    var lastSerial = 0
+    var brokerLockWaitLogged = false
+    /// Unplanned ends of workers, by plugin and cause.
+    var deaths: [DeathKey: Int] = [:]
+    var ledger = MetricLedger()
+
+    var change: ChangeRequest?
+    var waitingChanges: [ChangeRequest] = []
+    /// Lines of the last reload that was refused; empty after one that was taken.
+    var configErrors: [String] = []
+
+    var stop: StopSequence?
+    /// Slots that haven't shown yet whether they start; the daemon is ready once there is none.
+    var unsettled: Set<SlotID> = []
+    var isAnnounced = false
+    /// Set once nothing is left to do.
+    var exitStatus: Int32?
+    var exitStatusAfterStop: Int32 = 0
+
+    struct DeathKey: Hashable {
+        var plugin: PluginName
+        var cause: String
+    }
+
+    init(
+        options: SupervisorOptions,
+        deployment: Deployment,
+        state: StateDirectory,
+        inbox: SupervisorInbox,
+        loop: any EventLoop,
+        startedAt: ContinuousClock.Instant
+    ) {
+        self.options = options
+        logger = options.logger
+        self.deployment = deployment
+        self.state = state
+        self.inbox = inbox
+        self.loop = loop
+        startInstant = startedAt
+        memory = DescriptorMemory(stateDirectory: state.path)
+    }
+
+    /// Since the start of this process.
+    var now: Duration { ContinuousClock.now - startInstant }
+
+    /// From nothing to the exit status.
+    func run() async -> Int32 {
+        // The broker's process starts while the plugins are probed; it touches nothing before it is configured.
+        addSlot(.broker)
+        perform(.spawn(after: .zero), on: .broker)
+        takeIn(await options.scan(deployment.config.pluginsDir, state.path))
+        let errors = deployment.pluginErrors(knownDescriptors)
+        guard errors.isEmpty else {
+            errors.forEach { Self.complain("\($0)") }
+            return abandon()
+        }
+        let server: ControlServer
+        do {
+            server = try await ControlServer.start(path: state.path + "/control.sock", on: loop) { [inbox] request in
+                await inbox.answer(request)
+            }
+        } catch {
+            Self.complain("\(error)")
+            return abandon()
+        }
+        warnOfPlugins()
+        adoptPlugins()
+        reconcile()
+        unsettled = Set(slots.keys)
+        startClocks()
+        for await event in inbox.events {
+            handle(event)
+            if exitStatus != nil { inbox.close() }
+        }
+        await server.stop()
+        return exitStatus ?? 0
+    }
+
+    private func handle(_ event: SupervisorEvent) {
+        guard exitStatus == nil else {
+            event.reply?.fail("hostd has stopped")
+            return
+        }
+        switch event {
+        case .signal(let number): handle(signal: number)
+        case .beat: beat()
+        case .watchdogDue: notify.watchdog()
+        case .linked(let serial, let link): linked(serial, link)
+        case .heard(let serial, let message): heard(serial, message)
+        case .hungUp(let serial): hungUp(serial)
+        case .endedLongAgo(let serial): hungUp(serial)
+        case .overdue(let serial, let input, let why): overdue(serial, input, why: why)
+        case .spawnDue(let id, let turn): spawnDue(id, turn: turn)
+        case .scanned(let catalog): scanned(catalog)
+        case .updateHeard: finishUpdate()
+        case .announce(let address): announce(stompAddress: address)
+        case .measured(let parts, let reply): measured(parts, reply)
+        case .request(let request, let reply): answer(request, reply)
+        }
+    }
+
+    private func handle(signal number: Int32) {
+        switch number {
+        case SIGCHLD: reap()
+        case SIGHUP: ask(.update(site: nil))
+        case SIGUSR2: ask(.restart)
+        default: beginStop(why: number == SIGINT ? "SIGINT" : "SIGTERM")
+        }
+    }
+
+    func after(_ delay: Duration, _ event: SupervisorEvent) {
+        loop.scheduleTask(in: TimeAmount(delay)) { [inbox] in inbox.put(event) }
+    }
+
+    private func startClocks() {
+        let interval = TimeAmount(Heartbeat.interval)
+        loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [inbox] _ in inbox.put(.beat) }
+        if let watchdog = notify.watchdogInterval.map({ TimeAmount($0) }) {
+            loop.scheduleRepeatedTask(initialDelay: .zero, delay: watchdog) { [inbox] _ in inbox.put(.watchdogDue) }
+        }
+    }
+
+    /// A start that comes to nothing: the broker has done nothing yet and is not waited for.
+    private func abandon() -> Int32 {
+        for slot in slots.values { slot.process?.child.kill() }
+        return ExitStatus.configurationError
+    }
+
+    /// To whoever started hostd, before there is a log to look into.
+    static func complain(_ line: String) {
+        let text = line + "\n"
+        _ = write(STDERR_FILENO, text, text.utf8.count)
+    }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+import AsyncHTTPClient
+import Dispatch
+import NIOCore
+import NIOHTTP1
+import PluginABI
+
+package struct HTTPSettings: Sendable {
+    /// Milliseconds for a whole exchange where the plugin names none.
+    package var timeoutMs = 10_000
+    package var connectionsPerHost = 512
+    /// Plugins may reach loopback and private addresses.
+    package var allowPrivate = false
+    /// `hostd/VERSION`
+    package var userAgent = "hostd"
+    package init() {}
+}
+
+/// `hostd.http/1`: requests of a plugin, by async-http-client on the plugin's own loop.
+///
+/// The private-address guard looks at the address that was really connected to, before the request is sent, so that DNS
+/// can't trick it. Its delegate interface is used, not the async one: no task, no thread, half the CPU time per request
+/// (docs/decisions/0007-http-delegate.md). On the loop.
+final class HTTPService {
+    /// A client belongs to one kind of request, since its pool's connections do.
+    struct Kind: Hashable {
+        var isGuarded: Bool
+        var follows: Bool
+    }
+
+    /// A pool entry per host stays for as long as its client lives: after so many hosts a fresh client takes over.
+    private static let hostsPerClient = 8192
+    private static let maxRedirects = 5
+
+    private final class Client {
+        let client: HTTPClient
+        var hosts: Set<String> = []
+        var inFlight = 0
+        var isRetired = false
+
+        init(_ client: HTTPClient) { self.client = client }
+
+        /// Its last connection may go: nothing uses it any more.
+        func endIfUnused() {
+            guard isRetired, inFlight == 0 else { return }
+            client.shutdown(queue: .global()) { _ in }
+        }
+    }
+
+    let settings: HTTPSettings
+    private let loop: any EventLoop
+    private let gatherer: FlushOncePerTick
+    private var clients: [Kind: Client] = [:]
+    /// For what callbacks see; reused, since callbacks never nest.
+    let scratch = ResponseMemory()
+
+    init(_ settings: HTTPSettings, loop: any EventLoop) {
+        self.settings = settings
+        self.loop = loop
+        gatherer = FlushOncePerTick(loop: loop)
+    }
+
+    /// Starts an exchange; its callback comes later.
+    func start(_ exchange: HTTPExchange, _ request: HTTPClient.Request, kind: Kind, timeoutMs: UInt32) {
+        let client = client(kind, host: request.host)
+        client.inFlight += 1
+        exchange.ended = {
+            client.inFlight -= 1
+            client.endIfUnused()
+        }
+        let timeout = TimeAmount.milliseconds(Int64(timeoutMs == 0 ? UInt32(clamping: settings.timeoutMs) : timeoutMs))
+        exchange.isStarting = true
+        exchange.task = client.client.execute(
+            request: request, delegate: exchange, eventLoop: .indifferent, deadline: .now() + timeout, logger: nil)
+        exchange.isStarting = false
+    }
+
+    func shutDown() {
+        for client in clients.values {
+            client.isRetired = true
+            client.endIfUnused()
+        }
+        clients = [:]
+    }
+
+    private func client(_ kind: Kind, host: String) -> Client {
+        if let client = clients[kind] {
+            client.hosts.insert(host)
+            guard client.hosts.count > Self.hostsPerClient else { return client }
+            client.isRetired = true
+            client.endIfUnused()
+        }
+        let client = Client(HTTPClient(eventLoopGroupProvider: .shared(loop), configuration: configuration(kind)))
+        client.hosts.insert(host)
+        clients[kind] = client
+        return client
+    }
+
+    private func configuration(_ kind: Kind) -> HTTPClient.Configuration {
+        var configuration = HTTPClient.Configuration(
+            redirectConfiguration: kind.follows ? .follow(max: Self.maxRedirects, allowCycles: false) : .disallow,
+            timeout: .init(connect: .milliseconds(Int64(settings.timeoutMs)), read: nil), decompression: .disabled)
+        configuration.httpVersion = .http1Only
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = settings.connectionsPerHost
+        // Below the keep-alive time of common servers (Apache's is 5 s), so that a request seldom meets a connection that the
+        // other side is just closing.
+        configuration.connectionPool.idleTimeout = .seconds(4)
+        // A refused connection is the item's lane's to back off from, not the pool's.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let gatherer = NIOLoopBound(gatherer, eventLoop: loop)
+        let isGuarded = kind.isGuarded
+        configuration.http1_1ConnectionDebugInitializer = { channel in
+            if isGuarded {
+                guard let address = channel.remoteAddress, AddressGuard.isPublic(address) else {
+                    // After the pool has heard of the failure: it doesn't expect a starting connection to close.
+                    channel.eventLoop.execute { channel.close(promise: nil) }
+                    return channel.eventLoop.makeFailedFuture(AddressGuard.Refusal())
+                }
+            }
+            return channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(gatherer.value.makeHandler(), position: .first)
+            }
+        }
+        return configuration
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+@testable import Supervisor
+
+@Suite struct ChildProcessTests {
+    /// Runs a shell command as a child; returns what it wrote to its channel and how it ended.
+    private func run(
+        _ command: String,
+        environment: [String] = ["PATH=/usr/bin:/bin"],
+        inherited: Int32? = nil
+    ) async throws -> (output: String, cause: EndCause) {
+        let program = ChildProcess.Program(path: "/bin/sh", arguments: ["sh", "-c"])
+        let child = try ChildProcess.spawn(
+            program,
+            arguments: [command],
+            environment: environment,
+            inherited: inherited
+        )
+        defer { close(child.descriptor) }
+        var cause: EndCause?
+        try await eventually("the child's end") {
+            cause = child.reap()
+            return cause != nil
+        }
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        let count = recv(child.descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+        return (String(decoding: buffer.prefix(max(0, count)), as: UTF8.self), try #require(cause))
+    }
+
+    @Test("A child has its channel, the standard descriptors and nothing else of ours")
+    func descriptors() async throws {
+        let (output, cause) = try await run("cd /proc/self/fd && echo * >&3; readlink 0 >&3")
+        #expect(cause == .exited(status: 0))
+        let lines = output.split(separator: "\n")
+        // The shell's own `*` opens the folder as one more.
+        let open = Set(lines.first?.split(separator: " ").compactMap { Int($0) } ?? [])
+        #expect(open.isSuperset(of: [0, 1, 2, 3]) && open.count <= 5, "\(output)")
+        #expect(lines.last == "/dev/null")
+    }
+
+    @Test("What it inherits is its descriptor 4")
+    func inherited() async throws {
+        let directory = try TemporaryDirectory()
+        let descriptor = open(directory.file("lock"), O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+        defer { close(descriptor) }
+        let (output, _) = try await run("readlink /proc/self/fd/4 >&3", inherited: descriptor)
+        #expect(output == directory.file("lock") + "\n")
+    }
+
+    @Test("It is in a process group of its own, with no signal blocked or ignored")
+    func signals() async throws {
+        let fields = "ps -o pid=,pgid= -p $$ >&3; grep -E 'Sig(Blk|Ign)' /proc/self/status >&3"
+        let (output, _) = try await run(fields)
+        let lines = output.split(separator: "\n")
+        let ids = try #require(lines.first).split(separator: " ")
+        #expect(ids.count == 2 && ids[0] == ids[1], "\(output)")
+        #expect(output.contains("SigBlk:\t0000000000000000"))
+        #expect(output.contains("SigIgn:\t0000000000000000"))
+    }
+
+    @Test("How it ended is told from its wait status")
+    func causes() async throws {
+        #expect(try await run("exit 7").cause == .exited(status: 7))
+        #expect(try await run("kill -ABRT $$").cause == .killed(signal: SIGABRT))
+    }
+
+    @Test("A kill ends also what the child started")
+    func killsGroup() async throws {
+        let program = ChildProcess.Program(path: "/bin/sh", arguments: ["sh", "-c"])
+        let child = try ChildProcess.spawn(
+            program,
+            arguments: ["sleep 1000 & echo $! >&3; wait"],
+            environment: ["PATH=/usr/bin:/bin"]
+        )
+        defer { close(child.descriptor) }
+        var buffer = [UInt8](repeating: 0, count: 64)
+        let count = recv(child.descriptor, &buffer, buffer.count, 0)
+        let text = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+        let grandchild = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+        child.kill()
+        try await eventually("the child's end") { child.reap() != nil }
+        try await eventually("its child's end") {
+            let status = try? String(contentsOfFile: "/proc/\(grandchild)/status", encoding: .utf8)
+            return status?.contains("State:\tZ") ?? true
+        }
+    }
+
+    @Test("A program that isn't there is an error with its reason")
+    func missing() {
+        let program = ChildProcess.Program(path: "/nonexistent/hostd", arguments: ["hostd"])
+        #expect(throws: SupervisorError.spawn("--role broker", reason: "No such file or directory")) {
+            try ChildProcess.spawn(program, arguments: ["--role", "broker"], environment: [])
+        }
+    }
+
+    @Test("No child sees systemd's addresses, no worker another's libraries")
+    func environment() {
+        let all = ["PATH=/bin", "NOTIFY_SOCKET=/run/x", "WATCHDOG_USEC=1", "LISTEN_FDS=1", "LD_PRELOAD=/evil.so"]
+        #expect(ChildProcess.environment(of: .worker, from: all) == ["PATH=/bin"])
+        #expect(ChildProcess.environment(of: .broker, from: all) == ["PATH=/bin", "LD_PRELOAD=/evil.so"])
+    }
+}

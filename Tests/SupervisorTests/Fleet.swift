@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import Foundation
+import Glibc
+import HostConfig
+import Logging
+import NIOPosix
+import QueueCore
+import TestSupport
+import Testing
+
+@testable import Supervisor
+
+/// A supervisor with fake children, driven by a test. Everything lies in a directory of its own.
+final class Fleet: Sendable {
+    let directory: TemporaryDirectory
+    let inbox = SupervisorInbox()
+    let plugins: FakePlugins
+    private let status: Task<Int32, Never>
+    private let children: Task<Void, Never>
+
+    static let config = """
+        state_dir: var
+        workers: { count: 2 }
+        queue: { listen: "", spawndelay: 10ms, drain_timeout: 20s }
+        console: { listen: "" }
+        """
+    static let site = "server: alice.example\nplugins:\n  omb: {}\n"
+
+    /// `modes`: what the children do, by name or role (FakeChild).
+    init(
+        config: String = Fleet.config,
+        sites: [String: String] = ["alice": Fleet.site],
+        modes: [String: String] = [:],
+        plugins: FakePlugins = FakePlugins()
+    ) throws {
+        let directory = try TemporaryDirectory()
+        let file = try directory.write(config, to: "hostd.yaml")
+        for (nickname, text) in sites { try directory.write(text, to: "sites.d/\(nickname).yaml") }
+        for (name, mode) in modes { try directory.write(mode, to: "\(name).mode") }
+        var options = SupervisorOptions(configPath: file)
+        options.program = try FakeChild.program(in: directory)
+        options.logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        options.scan = { _, _ in await plugins.catalog }
+        let deployment = try Deployment.load(file, threads: nil)
+        let supervisor = Supervisor(
+            options: options,
+            deployment: deployment,
+            state: try StateDirectory.open(deployment.config.stateDir),
+            inbox: inbox,
+            loop: MultiThreadedEventLoopGroup.singleton.next(),
+            startedAt: .now
+        )
+        self.directory = directory
+        self.plugins = plugins
+        status = Task { await supervisor.run() }
+        // SIGCHLD belongs to the test process as a whole; the supervisor only ever looks at its own children.
+        children = Task { [inbox] in
+            while !Task.isCancelled {
+                inbox.put(.signal(SIGCHLD))
+                try? await Task.sleep(for: .milliseconds(5))
+            }
+        }
+    }
+
+    deinit { children.cancel() }
+
+    func setMode(_ mode: String, of name: String) throws { try directory.write(mode, to: "\(name).mode") }
+
+    // MARK: What the children saw
+
+    struct Line: Sendable {
+        var name: String
+        var pid: Int32
+        var what: String
+    }
+
+    var journal: [Line] {
+        let text = (try? String(contentsOfFile: directory.file("journal"), encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").compactMap { line in
+            let parts = line.split(separator: " ", maxSplits: 2).map(String.init)
+            guard parts.count == 3, let pid = Int32(parts[1]) else { return nil }
+            return Line(name: parts[0], pid: pid, what: parts[2])
+        }
+    }
+
+    func lines(_ name: String, _ what: String) -> [Line] {
+        journal.filter { $0.name == name && $0.what.hasPrefix(what) }
+    }
+
+    /// Waits until the journal has `count` such lines and returns them.
+    @discardableResult
+    func wait(_ name: String, _ what: String, count: Int = 1) async throws -> [Line] {
+        try await eventually("\(count) x \(name) \(what)") { lines(name, what).count >= count }
+        return lines(name, what)
+    }
+
+    func position(of name: String, _ what: String) -> Int? {
+        journal.firstIndex { $0.name == name && $0.what.hasPrefix(what) }
+    }
+
+    // MARK: What the supervisor says
+
+    func ask(_ command: String, _ arguments: [String: JSONValue] = [:]) async -> ControlReply {
+        await inbox.answer(ControlRequest(id: 1, command: command, arguments: arguments))
+    }
+
+    func processes() async -> [JSONValue] { await ask("status").result?["processes"]?.array ?? [] }
+
+    func readyWorkers() async -> [JSONValue] {
+        await processes().filter { $0["role"]?.string == "worker" && $0["state"]?.string == "ready" }
+    }
+
+    func waitForWorkers(_ count: Int) async throws {
+        try await eventually("\(count) workers ready") { await readyWorkers().count == count }
+    }
+
+    // MARK: The end
+
+    func stop() async throws -> Int32 {
+        inbox.put(.signal(SIGTERM))
+        return try await end()
+    }
+
+    /// The supervisor's exit status, once it has one.
+    func end() async throws -> Int32 {
+        let guardian = Task { [status, directory] in
+            try await Task.sleep(for: .seconds(30))
+            Issue.record("the supervisor doesn't end: \(directory.path)")
+            status.cancel()
+        }
+        defer { guardian.cancel() }
+        return await status.value
+    }
+}
+
+/// What the next look at plugins.d finds.
+actor FakePlugins {
+    private(set) var catalog: PluginCatalog
+
+    init(_ descriptors: [String: PluginDescriptor] = ["omb": FakePlugins.descriptor()]) {
+        catalog = Self.catalog(descriptors)
+    }
+
+    func set(_ descriptors: [String: PluginDescriptor]) { catalog = Self.catalog(descriptors) }
+    func set(_ catalog: PluginCatalog) { self.catalog = catalog }
+
+    static func descriptor(
+        version: String = "1.0",
+        queues: [String] = ["omb", "ombout"],
+        singletons: [String] = [],
+        keys: [ConfigKey] = []
+    ) -> PluginDescriptor {
+        PluginDescriptor(
+            id: "example.omb",
+            version: version,
+            abi: ABIVersion(major: 1, needMinor: 0, builtMinor: 0),
+            handlers: queues.map {
+                HandlerDescriptor(queue: QueueName(unchecked: $0), isSingleton: singletons.contains($0))
+            },
+            configKeys: keys
+        )
+    }
+
+    private static func catalog(_ descriptors: [String: PluginDescriptor]) -> PluginCatalog {
+        PluginCatalog(
+            entries: descriptors.sorted { $0.key < $1.key }.map { name, descriptor in
+                PluginCatalog.Entry(
+                    file: name + ".so",
+                    name: PluginName(unchecked: name),
+                    verdict: .loadable(
+                        LoadablePlugin(path: "/plugins/\(name)-\(descriptor.version).so", descriptor: descriptor)
+                    )
+                )
+            }
+        )
+    }
+}
