@@ -47,10 +47,11 @@ test-asan: ## the unit tests under AddressSanitizer
 	@echo '==> building and running the unit tests under AddressSanitizer...'
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --scratch-path .build-asan --sanitize=address $(UNIT)
 
-bench: ## measure against Sidekiq and wrk, side by side (ROWS=fanout,noop QUICK=1 RABBITMQ=1)
-	@scripts/install-packages build bench $(if $(RABBITMQ),rabbitmq)
-	@$(MAKE) --no-print-directory build
-	@exec Benchmarks/run $(if $(ROWS),--rows $(ROWS)) $(if $(QUICK),--quick) $(if $(RABBITMQ),--rabbitmq)
+bench: ## measure against Sidekiq and wrk, side by side (ROWS=fanout,noop QUICK=1 RABBITMQ=1 PROFILE=1)
+	@scripts/install-packages build bench $(if $(RABBITMQ),rabbitmq) $(if $(PROFILE),profile)
+	@$(MAKE) --no-print-directory build $(if $(PROFILE),STRIP=)
+	@exec Benchmarks/run $(if $(ROWS),--rows $(ROWS)) \
+	    $(if $(QUICK),--quick) $(if $(RABBITMQ),--rabbitmq) $(if $(PROFILE),--profile)
 
 format: ## rewrite the Swift sources in the project's format
 	$(SWIFT) format --in-place --parallel --recursive $(SOURCES)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes that a benchmark starts, and what /proc says of them."""
+
 import glob, os, re, socket, subprocess, time
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -45,8 +46,14 @@ class Child:
         self.log = os.path.join(WORK, f"{name}.log")
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd, start_new_session=True,
-                env={**os.environ, **(environment or {})})
+                ["setpriv", "--pdeathsig", "TERM", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=cwd,
+                start_new_session=True,
+                env={**os.environ, **(environment or {})},
+            )
         self.pid = self.process.pid
 
     def wait_until(self, condition, seconds=20):
