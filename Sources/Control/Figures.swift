@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package import FoundationEssentials
 
-/// How figures are told to people. queuectl and the console's page both use this, so that they say the same.
+/// How figures are told to people.
+///
+/// queuectl and the console's page both use this, so that they say the same.
 package enum Figures {
     /// `1,234,567`
     package static func count(_ number: Int64) -> String {
