@@ -140,7 +140,7 @@ let package = Package(
         tests("PluginKitTests", ["PluginKit", "PluginKitTesting", "TestSupport"]),
         tests("OAuth1Tests", ["OAuth1"]),
         tests("OMBTests", ["OMB", "PluginKit", "PluginKitTesting", "OAuth1", "TestSupport"]),
-        tests("StompTests", ["Stomp", "TestSupport", nioCore]),
+        tests("StompTests", ["Stomp", "TestSupport", nioCore, nioPosix]),
         tests("HostConfigTests", ["HostConfig", "QueueCore", "TestSupport"]),
         tests("TelemetryTests", ["Telemetry", "QueueCore", logging]),
         tests("ControlTests", ["Control", "QueueCore", "TestSupport", nioCore, nioPosix]),
@@ -148,10 +148,20 @@ let package = Package(
         tests("QueueStoreTests", ["QueueStore", "QueueCore", "TestSupport", grdb]),
         tests("RecipientDirectoryTests", ["RecipientDirectory", "QueueCore", "TestSupport", grdb]),
         tests("PluginFilesTests", ["PluginFiles", "QueueCore", "TestSupport"]),
-        tests("PluginHostTests", ["PluginHost", "PluginFiles", "PluginABI", "QueueCore", "TestSupport", nioCore, nioPosix]),
+        tests(
+            "PluginHostTests",
+            [
+                "PluginHost", "PluginFiles", "PluginABI", "QueueCore", "RecipientDirectory", "Telemetry", "WorkerLink",
+                "TestSupport", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix,
+            ]),
         tests("SupervisorTests", ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport", nioPosix, logging]),
         tests("BrokerTests", ["Broker", "Control", "QueueStore", "Stomp", "WorkerLink", "QueueCore", "TestSupport", nioConcurrency, nioCore, nioPosix, logging]),
-        tests("WorkerTests", ["Worker", "WorkerLink", "PluginHost", "QueueCore", "TestSupport", nioCore, nioPosix]),
+        tests(
+            "WorkerTests",
+            [
+                "Worker", "WorkerLink", "PluginHost", "PluginFiles", "Control", "QueueCore", "TestSupport", logging,
+                nioConcurrency, nioCore, nioPosix,
+            ]),
         tests(
             "ConsoleTests",
             ["Console", "Control", "Telemetry", "TestSupport", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix]),

@@ -20,6 +20,10 @@ final class HTTPExchange: HTTPClientResponseDelegate, PluginOperation, @unchecke
     private let function: hostd_http_fn
     private let user: UnsafeMutableRawPointer?
     private let maxBody: Int
+    /// What is asked now; replaced by a redirect that is followed.
+    private var request: HTTPClient.Request
+    private var redirects: HTTPRedirects?
+    private let deadline: NIODeadline
 
     /// Set by the service; called once, when the client is done with it.
     var ended: (() -> Void)?
@@ -32,9 +36,12 @@ final class HTTPExchange: HTTPClientResponseDelegate, PluginOperation, @unchecke
     private var body: ByteBuffer?
 
     init(
-        instance: PluginInstance, site: hostd_site, maxBody: Int, function: @escaping hostd_http_fn,
-        user: UnsafeMutableRawPointer?
+        instance: PluginInstance, site: hostd_site, request: HTTPClient.Request, redirects: HTTPRedirects?, maxBody: Int,
+        deadline: NIODeadline, function: @escaping hostd_http_fn, user: UnsafeMutableRawPointer?
     ) {
+        self.request = request
+        self.redirects = redirects
+        self.deadline = deadline
         self.instance = instance
         self.site = site
         self.maxBody = maxBody
@@ -43,6 +50,11 @@ final class HTTPExchange: HTTPClientResponseDelegate, PluginOperation, @unchecke
     }
 
     func abandon() { task?.cancel() }
+
+    /// The callback comes later, never from within.
+    func start(isGuarded: Bool) {
+        instance.http.start(self, request, isGuarded: isGuarded, deadline: deadline)
+    }
 
     // MARK: - The client's calls
 
@@ -101,8 +113,24 @@ final class HTTPExchange: HTTPClientResponseDelegate, PluginOperation, @unchecke
     }
 
     private func answer(_ status: Int32) {
-        guard instance.operations.finish(op) else { return }
+        guard instance.operations[op] != nil else { return }
+        if status == HOSTD_OK, let head, let next = redirects?.next(after: request, head) {
+            follow(next)
+            return
+        }
+        _ = instance.operations.finish(op)
         instance.callBack { self.call(status) }
+    }
+
+    private func follow(_ next: HTTPClient.Request) {
+        let isGuarded = redirects?.isGuarded(next) ?? true
+        guard !isGuarded || AddressGuard.mayTry(host: next.host) else {
+            _ = instance.operations.finish(op)
+            instance.callBack { self.call(HOSTD_E_DENIED) }
+            return
+        }
+        (request, head, body) = (next, nil, nil)
+        start(isGuarded: isGuarded)
     }
 
     private func call(_ status: Int32) {

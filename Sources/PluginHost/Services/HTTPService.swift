@@ -22,15 +22,8 @@ package struct HTTPSettings: Sendable {
 /// can't trick it. Its delegate interface is used, not the async one: no task, no thread, half the CPU time per request
 /// (docs/decisions/0007-http-delegate.md). On the loop.
 final class HTTPService {
-    /// A client belongs to one kind of request, since its pool's connections do.
-    struct Kind: Hashable {
-        var isGuarded: Bool
-        var follows: Bool
-    }
-
     /// A pool entry per host stays for as long as its client lives: after so many hosts a fresh client takes over.
     private static let hostsPerClient = 8192
-    private static let maxRedirects = 5
 
     private final class Client {
         let client: HTTPClient
@@ -50,7 +43,8 @@ final class HTTPService {
     let settings: HTTPSettings
     private let loop: any EventLoop
     private let gatherer: FlushOncePerTick
-    private var clients: [Kind: Client] = [:]
+    /// One whose connections are guarded and one whose are not: a pool's connection serves any request for its host.
+    private var clients: [Bool: Client] = [:]
     /// For what callbacks see; reused, since callbacks never nest.
     let scratch = ResponseMemory()
 
@@ -61,17 +55,16 @@ final class HTTPService {
     }
 
     /// Starts an exchange; its callback comes later.
-    func start(_ exchange: HTTPExchange, _ request: HTTPClient.Request, kind: Kind, timeoutMs: UInt32) {
-        let client = client(kind, host: request.host)
+    func start(_ exchange: HTTPExchange, _ request: HTTPClient.Request, isGuarded: Bool, deadline: NIODeadline) {
+        let client = client(isGuarded: isGuarded, host: request.host)
         client.inFlight += 1
         exchange.ended = {
             client.inFlight -= 1
             client.endIfUnused()
         }
-        let timeout = TimeAmount.milliseconds(Int64(timeoutMs == 0 ? UInt32(clamping: settings.timeoutMs) : timeoutMs))
         exchange.isStarting = true
         exchange.task = client.client.execute(
-            request: request, delegate: exchange, eventLoop: .indifferent, deadline: .now() + timeout, logger: nil)
+            request: request, delegate: exchange, eventLoop: .indifferent, deadline: deadline, logger: nil)
         exchange.isStarting = false
     }
 
@@ -83,22 +76,23 @@ final class HTTPService {
         clients = [:]
     }
 
-    private func client(_ kind: Kind, host: String) -> Client {
-        if let client = clients[kind] {
+    private func client(isGuarded: Bool, host: String) -> Client {
+        if let client = clients[isGuarded] {
             client.hosts.insert(host)
             guard client.hosts.count > Self.hostsPerClient else { return client }
             client.isRetired = true
             client.endIfUnused()
         }
-        let client = Client(HTTPClient(eventLoopGroupProvider: .shared(loop), configuration: configuration(kind)))
+        let client = Client(HTTPClient(eventLoopGroupProvider: .shared(loop), configuration: configuration(isGuarded: isGuarded)))
         client.hosts.insert(host)
-        clients[kind] = client
+        clients[isGuarded] = client
         return client
     }
 
-    private func configuration(_ kind: Kind) -> HTTPClient.Configuration {
+    private func configuration(isGuarded: Bool) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(
-            redirectConfiguration: kind.follows ? .follow(max: Self.maxRedirects, allowCycles: false) : .disallow,
+            // Redirects are ours to follow, since each may lead to a host that is to be guarded.
+            redirectConfiguration: .disallow,
             timeout: .init(connect: .milliseconds(Int64(settings.timeoutMs)), read: nil), decompression: .disabled)
         configuration.httpVersion = .http1Only
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = settings.connectionsPerHost
@@ -108,7 +102,6 @@ final class HTTPService {
         // A refused connection is the item's lane's to back off from, not the pool's.
         configuration.connectionPool.retryConnectionEstablishment = false
         let gatherer = NIOLoopBound(gatherer, eventLoop: loop)
-        let isGuarded = kind.isGuarded
         configuration.http1_1ConnectionDebugInitializer = { channel in
             if isGuarded {
                 guard let address = channel.remoteAddress, AddressGuard.isPublic(address) else {

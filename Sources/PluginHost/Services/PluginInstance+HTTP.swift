@@ -18,15 +18,20 @@ extension PluginInstance {
         }
         let isGuarded = !settings.http.allowPrivate && wanted.flags & HOSTD_HTTP_TRUSTED == 0
         guard !isGuarded || AddressGuard.mayTry(host: request.host) else { return hostd_op(HOSTD_E_DENIED) }
+        let timeoutMs = wanted.timeout_ms == 0 ? Int64(settings.http.timeoutMs) : Int64(wanted.timeout_ms)
+        var redirects: HTTPRedirects?
+        if wanted.flags & HOSTD_HTTP_FOLLOW != 0 {
+            redirects = HTTPRedirects(
+                allowPrivate: settings.http.allowPrivate, trustedHost: isGuarded ? nil : request.host)
+        }
         let exchange = HTTPExchange(
-            instance: self, site: wanted.site, maxBody: wanted.max_body == 0 ? 1 << 20 : Int(wanted.max_body),
+            instance: self, site: wanted.site, request: request, redirects: redirects,
+            maxBody: wanted.max_body == 0 ? 1 << 20 : Int(wanted.max_body), deadline: .now() + .milliseconds(timeoutMs),
             function: function, user: user)
         let op = operations.insert(exchange)
         guard op > 0 else { return op }
         exchange.op = op
-        http.start(
-            exchange, request, kind: .init(isGuarded: isGuarded, follows: wanted.flags & HOSTD_HTTP_FOLLOW != 0),
-            timeoutMs: wanted.timeout_ms)
+        exchange.start(isGuarded: isGuarded)
         return op
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Logging
 import NIOCore
 import PluginABI
 import QueueCore
@@ -44,8 +45,14 @@ extension PluginInstance {
         let limit = maxRows == 0 ? 500 : Int(min(maxRows, HOSTD_MAX_ROWS))
         return readRecipients(site, job, function, user) { name, inline in
             let author = author.isEmpty ? nil : author.text
-            if let inline { return try inline.page(author: author, after: after.array, limit: limit) }
-            return try recipients.reader().page(name, recipients.plugin, author: author, after: after.array, limit: limit)
+            let page =
+                if let inline {
+                    try inline.page(author: author, after: after.array, limit: limit)
+                } else {
+                    try recipients.reader().page(
+                        name, recipients.plugin, author: author, after: after.array, limit: limit)
+                }
+            return (page.rows, page.next)
         }
     }
 
@@ -60,14 +67,14 @@ extension PluginInstance {
                 } else {
                     try recipients.reader().get(name, recipients.plugin, author: author.text, target: target.text)
                 }
-            return RecipientPage(rows: rows)
+            return (rows, [])
         }
     }
 
     /// Reads now, calls back later.
     private func readRecipients(
         _ site: hostd_site, _ job: hostd_token, _ function: hostd_page_fn?, _ user: UnsafeMutableRawPointer?,
-        _ read: (SiteName, InlineRecipients?) throws -> RecipientPage
+        _ read: (SiteName, InlineRecipients?) throws -> (rows: [Recipient], next: [UInt8])
     ) -> hostd_op {
         guard let function else { return hostd_op(HOSTD_E_INVAL) }
         if let refusal = refusal(for: site) { return hostd_op(refusal) }
@@ -79,7 +86,7 @@ extension PluginInstance {
         answerLater(op) {
             switch result {
             case .success(let page):
-                RecipientRows.place(page) { rows, next in
+                RecipientRows.place(page.rows, page.next) { rows, next in
                     function(user, op, HOSTD_OK, rows.baseAddress, MemoryLayout<hostd_recipient>.stride, rows.count, next)
                 }
             case .failure(let error):
@@ -164,10 +171,12 @@ extension PluginInstance {
 
 /// Rows as C reads them, for the length of a callback.
 enum RecipientRows {
-    static func place(_ page: RecipientPage, _ body: (UnsafeBufferPointer<hostd_recipient>, hostd_str) -> Void) {
-        let size = page.rows.reduce(page.next.count) { $0 + byteCount($1) }
+    static func place(
+        _ recipients: [Recipient], _ next: [UInt8], _ body: (UnsafeBufferPointer<hostd_recipient>, hostd_str) -> Void
+    ) {
+        let size = recipients.reduce(next.count) { $0 + byteCount($1) }
         withUnsafeTemporaryAllocation(byteCount: max(size, 1), alignment: 1) { bytes in
-            withUnsafeTemporaryAllocation(of: hostd_recipient.self, capacity: max(page.rows.count, 1)) { rows in
+            withUnsafeTemporaryAllocation(of: hostd_recipient.self, capacity: max(recipients.count, 1)) { rows in
                 var offset = 0
                 func place(_ text: some Collection<UInt8>, _ count: Int) -> hostd_str {
                     let target = UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<(offset + count)])
@@ -176,7 +185,7 @@ enum RecipientRows {
                     return hostd_str(ptr: UnsafePointer(target.baseAddress?.assumingMemoryBound(to: CChar.self)), len: count)
                 }
                 func place(_ text: String) -> hostd_str { place(text.utf8, text.utf8.count) }
-                for (index, row) in page.rows.enumerated() {
+                for (index, row) in recipients.enumerated() {
                     rows.initializeElement(
                         at: index,
                         to: hostd_recipient(
@@ -184,7 +193,7 @@ enum RecipientRows {
                             author: place(row.author), target: place(row.target), key: place(row.key),
                             credentials: place(row.credentials), options: place(row.options)))
                 }
-                body(UnsafeBufferPointer(rebasing: rows[..<page.rows.count]), place(page.next, page.next.count))
+                body(UnsafeBufferPointer(rebasing: rows[..<recipients.count]), place(next, next.count))
             }
         }
     }

@@ -5,12 +5,14 @@ import FoundationEssentials
 
 struct NoticeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "notice", abstract: "Where is my post: each target of a notice, and why it waits.",
+        commandName: "notice",
+        abstract: "Where is my post: each target of a notice, and why it waits.",
         discussion: """
             Example:
               queuectl notice 42
               queuectl notice http://alice.example/notice/42 -s alice --json
-            """)
+            """
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var site: SiteOption
@@ -18,7 +20,11 @@ struct NoticeCommand: AsyncParsableCommand {
     @Argument(help: ArgumentHelp("The notice's number or URI.", valueName: "id")) var notice: String
 
     func run() async throws {
-        let search = NoticeSearch(notice: notice, site: site.site?.value, hostd: try await Installation.load(global).hostd())
+        let search = NoticeSearch(
+            notice: notice,
+            site: site.site?.value,
+            hostd: try await Installation.load(global).hostd()
+        )
         let found = try await search.first()
         guard !found.isEmpty else { throw QueueCtlError.unknownNotice(DisplayText(notice).text) }
         if format.json { try await printJSON(found, search) } else { try await printText(found, search) }

@@ -14,7 +14,9 @@ struct DeadView {
                 .init(title: "TARGET", cut: .middle), .init(title: "REASON"),
                 .init(title: "ATTEMPTS", alignment: .trailing), .init(title: "KILLS", alignment: .trailing),
                 .init(title: "MAYBE", alignment: .trailing), .init(title: "DIED"), .init(title: "TEXT", cut: .end),
-            ], widths: widths)
+            ],
+            widths: widths
+        )
         for letter in letters {
             table.add([
                 .init(letter["id"]?.int.map(String.init)), .init(letter["site"]?.string),
@@ -62,7 +64,9 @@ struct DeadView {
         guard let value = value?.string, !value.isEmpty else { return "" }
         let note = encoding.map { " (\($0))" } ?? ""
         // Its own newlines are kept; everything else a terminal could be commanded with isn't.
-        let lines = value.split(separator: "\n", omittingEmptySubsequences: false).map { "    " + DisplayText(String($0)).text }
+        let lines = value.split(separator: "\n", omittingEmptySubsequences: false).map {
+            "    " + DisplayText(String($0)).text
+        }
         return "  \(terminal.paint(label + note, .dim))\n\(lines.joined(separator: "\n"))\n"
     }
 }

@@ -27,13 +27,16 @@ struct NoticeView {
                 .init(title: "QUEUE"), .init(title: "TARGET", cut: .middle), .init(title: "STATE"),
                 .init(title: "ATTEMPTS", alignment: .trailing), .init(title: "NEXT ATTEMPT"),
                 .init(title: "REASON", cut: .end),
-            ], widths: widths)
+            ],
+            widths: widths
+        )
         for item in items {
             let state = item["state"]?.string
             table.add([
                 .init(item["queue"]?.string), .init(item["target"]?.string), .init(state, state.flatMap(Self.ink)),
                 .init(count: item["attempts"]?.int),
-                .init(item["next_attempt"]?.string.map { Figures.upcoming($0, now: now) }), .init(item["reason"]?.string),
+                .init(item["next_attempt"]?.string.map { Figures.upcoming($0, now: now) }),
+                .init(item["reason"]?.string),
             ])
         }
         return table

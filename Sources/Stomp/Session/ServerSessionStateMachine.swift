@@ -25,7 +25,7 @@ package struct ServerSessionStateMachine: Sendable {
     var serials: [Subscription.Key: Int] = [:]
     var lastSerial = 0
     var transactions: [String: StompTransaction] = [:]
-    /// SEND, ACK and NACK frames in open transactions, and the octets of the SENDs.
+    /// SENDs and settled deliveries in open transactions, and the octets of the SENDs.
     var transactionFrames = 0
     var transactionBytes = 0
 
@@ -69,7 +69,10 @@ package struct ServerSessionStateMachine: Sendable {
         )
     }
 
-    package subscript(serial: Int) -> Subscription? { subscriptions[serial] }
+    package subscript(serial serial: Int) -> Subscription? { subscriptions[serial] }
+
+    /// How many more deliveries a subscription takes now; 0 if it is gone.
+    package func room(of serial: Int) -> Int { subscriptions[serial]?.room ?? 0 }
 
     /// The connection is gone: open transactions are aborted, and all that is unacknowledged is given back, in order of
     /// delivery within each subscription.

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+package import PluginHost
+package import QueueCore
+package import WorkerLink
+
+/// Claims in, results out: a worker's way to whoever keeps the items. `EmbeddedBrokerPort` beside this is one, tests have a
+/// memory one, external brokers will be others.
+///
+/// Confined to the worker's loop. What it is told (`ItemSink` included) it takes note of and returns; it never calls the
+/// receiver from within. It reconnects by itself, for ever.
+package protocol BrokerPort: ItemSink {
+    /// Begins to claim; `receiver` hears of it, later.
+    func start(_ receiver: any ClaimReceiver)
+    /// Sends these sites no more items; empty = all, for good. What comes all the same is given back.
+    func refuse(_ sites: [SiteName])
+    /// Takes items of these sites again.
+    func accept(_ sites: [SiteName])
+    /// Writes out all that was settled, then ends; `done` runs once it is on its way, or can't be.
+    func stop(_ done: @escaping () -> Void)
+}
+
+/// What comes out of a `BrokerPort`. On the worker's loop.
+package protocol ClaimReceiver: AnyObject {
+    /// Claiming has begun, or begun anew.
+    func connected()
+    func deliver(_ batch: DeliveredBatch)
+    /// These deliveries should end soon: nobody wants them done any more.
+    func cancel(_ deliveries: [UInt64])
+    /// What was in flight will be delivered anew by somebody: its outcomes count no more.
+    func disconnected()
+}

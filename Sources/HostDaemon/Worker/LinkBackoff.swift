@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+import NIOCore
+
+/// How long to wait before the next attempt to reach the broker: 50 ms, doubled up to 2 s. No jitter: a broker serves its
+/// workers on one machine.
+struct LinkBackoff {
+    static let first = TimeAmount.milliseconds(50)
+    static let most = TimeAmount.seconds(2)
+    private var next = LinkBackoff.first
+
+    /// An attempt failed, or a link broke.
+    mutating func failed() -> TimeAmount {
+        defer { next = min(Self.most, next * 2) }
+        return next
+    }
+
+    mutating func succeeded() { next = Self.first }
+}
