@@ -107,7 +107,8 @@ import TestSupport
         arguments: ["/health", "/status.json", "/metrics", "/"]
     )
     func unavailable(path: String) async throws {
-        try await serving(failure: .notRunning(path: "/var/lib/hostd/control.sock")) { (port: Int) async throws -> Void in
+        try await serving(failure: .notRunning(path: "/var/lib/hostd/control.sock")) {
+            (port: Int) async throws -> Void in
             let answer = try await get(port, path)
             #expect(answer.status == .serviceUnavailable)
             #expect(answer.body.contains("takes no connection"))

@@ -132,6 +132,7 @@ import TestSupport
         let hostd = try await FakeHostd { request in
             guard request.command == "dead.show" else { return .success(Self.page(request, of: 5)) }
             var letter = Self.letter(request.arguments["id"]?.int ?? 0).object ?? [:]
+            letter["headers"] = .string("priority:9\nx-source:web")
             letter["frame"] = .string("{\"id\": 42}\n\u{1B}[2J")
             return .success(.object(letter))
         }
@@ -140,6 +141,7 @@ import TestSupport
         let run = try await hostd.queuectl("dead", "show", "3", "99")
         #expect(run.status == 1)
         #expect(run.output.contains("{\"id\": 42}"))
+        #expect(run.output.contains("  x-source  web\n"))
         #expect(!run.output.contains("\u{1B}"))
         #expect(run.errors.contains("no dead letter 99"))
         await hostd.stop()

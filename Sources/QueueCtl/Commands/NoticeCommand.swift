@@ -17,6 +17,7 @@ struct NoticeCommand: AsyncParsableCommand {
     @OptionGroup var global: GlobalOptions
     @OptionGroup var site: SiteOption
     @OptionGroup var format: JSONFlag
+    @Flag(help: "List delivered targets too; --json always does.") var all = false
     @Argument(help: ArgumentHelp("The notice's number or URI.", valueName: "id")) var notice: String
 
     func run() async throws {
@@ -36,7 +37,8 @@ struct NoticeCommand: AsyncParsableCommand {
         for (index, notice) in notices.enumerated() {
             try Output.write((index == 0 ? "" : "\n") + view.headline(notice, in: terminal))
             var widths: [Int] = []
-            try await search.eachPage(of: notice) { items in
+            try await search.eachPage(of: notice) { page in
+                let items = all ? page : page.filter { $0["state"]?.string != "delivered" }
                 guard !items.isEmpty else { return }
                 let table = view.page(items, after: widths)
                 try Output.write((widths.isEmpty ? "\n" : "") + table.rendered(in: terminal, heading: widths.isEmpty))

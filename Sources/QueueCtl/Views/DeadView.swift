@@ -34,8 +34,9 @@ struct DeadView {
         var text = terminal.paint("Dead letter \(letter["id"]?.int.map(String.init) ?? "?")", .bold) + "\n"
         func line(_ label: String, _ value: String?, _ ink: Ink? = nil) {
             guard let value, !value.isEmpty else { return }
-            let padding = String(repeating: " ", count: max(0, 10 - label.count))
-            text += "  \(terminal.paint(label, .dim))\(padding)\(terminal.paint(DisplayText(value).text, ink))\n"
+            let name = DisplayText(label)
+            let padding = String(repeating: " ", count: max(1, 10 - name.width))
+            text += "  \(terminal.paint(name.text, .dim))\(padding)\(terminal.paint(DisplayText(value).text, ink))\n"
         }
         func moment(_ name: String) -> String? {
             letter[name]?.string.map { "\($0) (\(Figures.moment($0, now: now)))" }
@@ -52,8 +53,10 @@ struct DeadView {
         }
         line("enqueued", moment("enqueued"))
         line("died", moment("died"))
-        for (name, value) in (letter["headers"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
-            line(name, value.string ?? (try? JSONText.line(value)))
+        // As the producer sent them, `name:value` a line.
+        for header in letter["headers"]?.string?.split(separator: "\n") ?? [] {
+            guard let colon = header.firstIndex(of: ":") else { continue }
+            line(String(header[..<colon]), String(header[header.index(after: colon)...]))
         }
         text += body("frame", letter["frame"], encoding: letter["encoding"]?.string, terminal)
         text += body("shared", letter["shared"], encoding: letter["shared_encoding"]?.string, terminal)

@@ -36,7 +36,7 @@ struct NoticeView {
                 .init(item["queue"]?.string), .init(item["target"]?.string), .init(state, state.flatMap(Self.ink)),
                 .init(count: item["attempts"]?.int),
                 .init(item["next_attempt"]?.string.map { Figures.upcoming($0, now: now) }),
-                .init(item["reason"]?.string),
+                .init(Self.reason(of: item)),
             ])
         }
         return table
@@ -47,12 +47,16 @@ struct NoticeView {
         notice["notice"]?.string ?? notice["notice"]?.int.map(String.init) ?? "?"
     }
 
+    /// The word and the sentence, as far as there are any.
+    private static func reason(of item: JSONValue) -> String {
+        [item["reason"]?.string, item["text"]?.string].compactMap(\.self).filter { !$0.isEmpty }.joined(separator: ": ")
+    }
+
     private static func ink(_ state: String) -> Ink? {
         switch state {
         case "delivered": .good
-        case "dead": .bad
-        case "waiting", "retrying": .warning
-        default: nil
+        case "dead", "discarded": .bad
+        default: .warning
         }
     }
 }
