@@ -31,6 +31,7 @@ let asyncHTTPClient = product("AsyncHTTPClient", "async-http-client")
 let crypto = product("Crypto", "swift-crypto")
 let deque = product("DequeModule", "swift-collections")
 let grdb = product("GRDB", "GRDB.swift")
+let grdbSQLite = product("GRDBSQLite", "GRDB.swift")
 let heap = product("HeapModule", "swift-collections")
 let hummingbird = product("Hummingbird", "hummingbird")
 let lifecycle = product("ServiceLifecycle", "swift-service-lifecycle")
@@ -94,7 +95,7 @@ let package = Package(
         module("Control", ["QueueCore", nioCore, nioPosix]),
         module("WorkerLink", ["QueueCore", nioCore]),
         module("QueueStore", ["QueueCore", grdb, crypto]),
-        module("RecipientDirectory", ["QueueCore", grdb]),
+        module("RecipientDirectory", ["QueueCore", grdb, grdbSQLite]),
         module("PluginFiles", ["PluginABI", "QueueCore", crypto]),
         module(
             "PluginHost",
