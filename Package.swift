@@ -96,7 +96,7 @@ let package = Package(
         module("Control", ["QueueCore", nioCore, nioPosix]),
         module("WorkerLink", ["QueueCore", nioCore]),
         module("QueueStore", ["QueueCore", grdb, sqlite, nioConcurrency]),
-        module("RecipientDirectory", ["QueueCore", grdb]),
+        module("RecipientDirectory", ["QueueCore", grdb, sqlite]),
         module("PluginFiles", ["PluginABI", "QueueCore", crypto]),
         module(
             "PluginHost",
