@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import NIOConcurrencyHelpers
 
 /// A child process of a test, killed when the value goes away.
 ///
@@ -120,28 +119,25 @@ package final class ProcessRunner: Sendable {
         return beside
     }
 
+    /// Reads on a thread of its own.
+    ///
+    /// FileHandle's readabilityHandler won't do: it sometimes loses the end of a pipe whose descriptor's number was
+    /// another pipe's just before, where many processes run side by side.
     private static func collectLines(of handle: FileHandle, in log: EventLog<String>) {
-        let partial = NIOLockedValueBox(Data())
-        handle.readabilityHandler = { handle in
-            let data = handle.availableData
-            let lines = partial.withLockedValue { partial in
+        Thread.detachNewThread {
+            var partial = Data()
+            while true {
+                let data = handle.availableData
+                if data.isEmpty { break }
                 partial.append(data)
-                var lines: [String] = []
                 while let end = partial.firstIndex(of: UInt8(ascii: "\n")) {
-                    lines.append(String(decoding: partial[partial.startIndex..<end], as: UTF8.self))
+                    log.append(String(decoding: partial[partial.startIndex..<end], as: UTF8.self))
                     partial = Data(partial[(end + 1)...])
                 }
-                if data.isEmpty, !partial.isEmpty {
-                    lines.append(String(decoding: partial, as: UTF8.self))
-                    partial = Data()
-                }
-                return lines
             }
-            log.append(contentsOf: lines)
-            if data.isEmpty {
-                handle.readabilityHandler = nil
-                log.finish()
-            }
+            if !partial.isEmpty { log.append(String(decoding: partial, as: UTF8.self)) }
+            try? handle.close()
+            log.finish()
         }
     }
 }
