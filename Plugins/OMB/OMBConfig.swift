@@ -3,7 +3,9 @@
 import OAuth1
 import PluginKit
 
-/// A site's settings, made ready for signing. Immutable: a new configuration makes a new one.
+/// A site's settings, made ready for signing.
+///
+/// Immutable: a new configuration makes a new one.
 struct OMBConfig: Sendable {
     static let timeoutKey = "timeout"
 

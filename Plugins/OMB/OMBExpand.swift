@@ -11,8 +11,7 @@ struct OMBExpand: Handler {
     init(_ state: OMBSite) { self.state = state }
 
     func handle(_ item: Item) async throws -> Outcome {
-        let notice: Notice
-        do { notice = try Notice(parsing: item.frame) } catch { return .discard(.badData, error.description) }
+        let notice = try Notice(parsing: item.frame)
         guard notice.goesToRemoteTargets else { return .done }
         let shared = OMBMessage(author: notice.author.uri, PostNotice.form(of: notice)).bytes
         return try await state.stagePage(of: notice.author.uri, for: item, shared: shared) { recipient in
@@ -33,8 +32,7 @@ struct ProfileExpand: Handler {
     init(_ state: OMBSite) { self.state = state }
 
     func handle(_ item: Item) async throws -> Outcome {
-        let author: Author
-        do { author = try Author(parsingProfile: item.frame) } catch { return .discard(.badData, error.description) }
+        let author = try Author(parsingProfile: item.frame)
         let form = UpdateProfile.form(of: author)
         let hash = String(UpdateProfile.hash(of: form), radix: 16)
         let shared = OMBMessage(author: author.uri, form).bytes

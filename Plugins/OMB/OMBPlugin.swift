@@ -42,13 +42,17 @@ package struct OMBPlugin: Plugin {
     package func reconfigure(_ state: OMBSite, to config: SiteConfig) throws { state.config = try OMBConfig(config) }
 }
 
-/// What the handlers of one site share. On the host's thread, as they are.
+/// What the handlers of one site share.
+///
+/// On the host's thread, as they are.
 @HostActor
 package final class OMBSite {
     /// After so many posts in a row without omb_version, a target is taken for something else by now.
-    static let streakLimit = 20
-    /// How long nothing more is sent to it then. It costs such a target at most a few posts per hour.
-    static let streakHold = Duration.seconds(600)
+    nonisolated static let streakLimit = 20
+    /// How long nothing more is sent to it then.
+    ///
+    /// It costs such a target at most a few posts per hour.
+    nonisolated static let streakHold = Duration.seconds(600)
 
     let site: Site
     var config: OMBConfig
@@ -71,6 +75,7 @@ package final class OMBSite {
     func confirm(_ target: String) { streaks.reset(target) }
 
     /// A target has taken a post without saying that it speaks OMB: delivered, as a repeat would be a duplicate there.
+    ///
     /// Many in a row hold its lane, as a parked domain answers 200 to everything for ever.
     func acceptUnconfirmed(_ target: String) -> Outcome {
         unconfirmed.add(1, site)

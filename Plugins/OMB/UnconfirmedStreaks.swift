@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Counts, per target, posts in a row that were answered without omb_version. Bounded: forgets the targets that were
-/// quiet for longest, by halves.
+/// Counts, per target, posts in a row that were answered without omb_version.
+///
+/// Bounded: forgets the targets that were quiet for longest, by halves.
 struct UnconfirmedStreaks {
     private let capacity: Int
     private var recent: [String: Int] = [:]
     private var older: [String: Int] = [:]
 
-    /// - Parameter capacity: Targets remembered; each costs about 150 bytes.
+    /// `capacity`: Targets remembered; each costs about 150 bytes.
     init(capacity: Int = 10_000) { self.capacity = capacity }
 
     /// One more for a target; how many these are by now.

@@ -74,7 +74,7 @@ package struct BaseURI: Hashable, Sendable {
 
 /// What is signed: method, URI and all parameters in one line (RFC 5849 section 3.4.1.1).
 package enum BaseString {
-    /// - Parameter parameters: All but `oauth_signature` and those of the URI's query, in any order.
+    /// `parameters`: All but `oauth_signature` and those of the URI's query, in any order.
     package static func make(method: String, uri: BaseURI, parameters: [Parameter]) -> [UInt8] {
         var text: [UInt8] = []
         PercentEncoding.append(method.utf8, to: &text)

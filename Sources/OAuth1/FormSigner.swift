@@ -33,10 +33,9 @@ package struct FormSigner: Sendable {
 
     /// The body to POST to `uri.withoutQuery`: sorted, the OAuth parameters and the URL's query included.
     ///
-    /// - Parameters:
-    ///   - form: `PreparedForm.form`; all its names sort after `oauth_version`.
-    ///   - base: `PreparedForm.base`
-    ///   - nonce: Of unreserved characters.
+    /// - `form`: `PreparedForm.form`; all its names sort after `oauth_version`.
+    /// - `base`: `PreparedForm.base`
+    /// - `nonce`: Of unreserved characters.
     package func sign(
         _ uri: BaseURI,
         form: UnsafeRawBufferPointer,

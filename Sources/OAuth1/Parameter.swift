@@ -31,7 +31,7 @@ package struct Parameter: Hashable, Comparable, Sendable {
         return encoded
     }
 
-    /// `name=value&name=value`
+    /// As `name=value&name=value`.
     package static func join(_ parameters: [Parameter]) -> [UInt8] {
         var form: [UInt8] = []
         form.reserveCapacity(parameters.reduce(0) { $0 + $1.name.count + $1.value.count + 2 })
@@ -44,7 +44,9 @@ package struct Parameter: Hashable, Comparable, Sendable {
         return form
     }
 
-    /// By name, then by value. Not by `name=value` as one text: `a=` sorts before `a-b=`.
+    /// By name, then by value.
+    ///
+    /// Not by `name=value` as one text: `a=` sorts before `a-b=`.
     package static func < (left: Parameter, right: Parameter) -> Bool {
         if left.name == right.name { return left.value.lexicographicallyPrecedes(right.value) }
         return left.name.lexicographicallyPrecedes(right.name)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The encoding that OAuth 1.0 wants everywhere (RFC 5849 section 3.6): of UTF-8 bytes, all but `A-Z a-z 0-9 - . _ ~` as
-/// `%` and two upper-case digits. It works on byte buffers, as a signature is made for each delivery.
+/// The encoding that OAuth 1.0 wants everywhere (RFC 5849 section 3.6): of UTF-8 bytes, all but `A-Z a-z 0-9 - . _ ~`
+/// as `%` and two upper-case digits.
+///
+/// It works on byte buffers, as a signature is made for each delivery.
 package enum PercentEncoding {
     private static let digits: StaticString = "0123456789ABCDEF"
 

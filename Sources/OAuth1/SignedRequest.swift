@@ -26,10 +26,9 @@ package struct SignedRequest: Sendable {
     /// Everything that the form body holds where the OAuth parameters go into it, sorted.
     private let formParameters: [Parameter]
 
-    /// - Parameters:
-    ///   - parameters: Of the form body; not those of the URL's query.
-    ///   - extra: Further `oauth_...` parameters, as `oauth_callback`.
-    ///   - version: nil leaves `oauth_version` out, as RFC 5849's own examples do.
+    /// - `parameters`: Of the form body; not those of the URL's query.
+    /// - `extra`: Further `oauth_...` parameters, as `oauth_callback`.
+    /// - `version`: nil leaves `oauth_version` out, as RFC 5849's own examples do.
     package init?(
         method: String,
         url: String,

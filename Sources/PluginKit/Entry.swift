@@ -15,17 +15,19 @@ import PluginABI
 public enum PluginEntry {
     /// The table of `type`: built once, never moved, good for ever.
     ///
-    /// One file holds one plugin. A test process may hold several; there a table's `init` makes the plugin that was
-    /// asked for last, so ask right before calling it, as `FakeHost` does.
+    /// One file holds one plugin: the first type that is asked for is the one that the table's `init` makes.
     public static func table<P: Plugin>(for type: P.Type) -> UnsafeRawPointer {
         tables.withLock { tables in
-            tables.makeRuntime = { host in try TypedPluginRuntime(type, host: host) }
+            if tables.makeRuntime == nil { tables.select(type) }
             if let table = tables.built[ObjectIdentifier(type)] { return table.pointer }
             let table = Table(pointer: UnsafeRawPointer(build(type)))
             tables.built[ObjectIdentifier(type)] = table
             return table.pointer
         }
     }
+
+    /// Makes `type` the plugin that the next `init` makes: a test process holds several, and C's `init` can't tell which.
+    package static func select<P: Plugin>(_ type: P.Type) { tables.withLock { $0.select(type) } }
 
     private struct Table: Sendable {
         // nonisolated(unsafe): points to memory that is constant once built.
@@ -35,11 +37,15 @@ public enum PluginEntry {
     private struct Tables {
         var built: [ObjectIdentifier: Table] = [:]
         var makeRuntime: (@HostActor @Sendable (Host) throws -> PluginRuntime)?
+
+        mutating func select<P: Plugin>(_ type: P.Type) {
+            makeRuntime = { host in try TypedPluginRuntime(type, host: host) }
+        }
     }
 
     private static let tables = Locked(Tables())
 
-    /// Makes an instance of the plugin that was asked for last.
+    /// Makes an instance of the plugin.
     @HostActor static func makeRuntime(_ host: Host) throws -> PluginRuntime {
         guard let make = tables.withLock({ $0.makeRuntime }) else {
             throw HostError(.invalid, "init() without a table of PluginEntry's")

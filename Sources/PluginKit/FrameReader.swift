@@ -9,7 +9,9 @@ public struct FrameError: Error, Sendable, Hashable, CustomStringConvertible {
     public init(_ description: String) { self.description = description }
 }
 
-/// Reads the members of one object of a frame. `null` counts as absent.
+/// Reads the members of one object of a frame.
+///
+/// `null` counts as absent.
 struct FrameReader {
     private let object: JSON
     /// The way to this object, as `author.`; empty for the frame itself.

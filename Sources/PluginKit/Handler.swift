@@ -7,11 +7,11 @@
 /// a handler's own properties need no lock, but between two `await`s it should need less than a tenth of a second.
 @HostActor
 public protocol Handler {
-    /// Carries out one item and says what came of it.
+    /// Carries out one item, which is good until this returns, and says what came of it.
     ///
-    /// A thrown ``Outcome`` counts as if it were returned; any other error is ``Outcome/retry(after:reason:_:maybeDelivered:)``
-    /// with the error's text. Near the item's deadline, and where the site drains, the task is cancelled: end soon.
-    /// - Parameter item: Good until this method returns.
+    /// A thrown ``Outcome`` counts as if it were returned; a ``FrameError`` is a dead letter; any other error is a
+    /// ``Outcome/retry(after:reason:_:maybeDelivered:)`` with the error's text. Near the item's deadline, and where the
+    /// site drains, the task is cancelled: end soon.
     func handle(_ item: Item) async throws -> Outcome
 }
 
@@ -37,7 +37,7 @@ public struct ServedQueue<State>: Sendable {
 
     /// Describes a queue.
     ///
-    /// - Parameter make: Called when a site is opened whose items of this queue come to this worker.
+    /// `make`: Called when a site is opened whose items of this queue come to this worker.
     public init(
         _ name: String,
         group: String = "main",

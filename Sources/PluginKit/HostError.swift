@@ -4,7 +4,9 @@ import PluginABI
 
 /// A call that the host refused or couldn't carry out.
 public struct HostError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What went wrong. More may be added.
+    /// What went wrong.
+    ///
+    /// More may be added.
     public struct Code: Sendable, Hashable {
         let value: Int32
 

@@ -41,7 +41,9 @@ public enum JSON: Sendable, Hashable {
         self = try parser.document(bytes)
     }
 
-    /// A member of an object; nil where there is none, or this is no object. Of members with one name the last counts.
+    /// A member of an object; nil where there is none, or this is no object.
+    ///
+    /// Of members with one name the last counts.
     public subscript(name: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
         return members.last { $0.name == name }?.value

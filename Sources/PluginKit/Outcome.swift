@@ -26,7 +26,9 @@ public enum Reason: UInt32, Sendable {
     case config = 9
 }
 
-/// What came of one delivery of an item. It may be thrown as well as returned.
+/// What came of one delivery of an item.
+///
+/// It may be thrown as well as returned.
 public struct Outcome: Error, Sendable, Hashable {
     /// What happens to the item now.
     public enum Verdict: UInt32, Sendable {
@@ -34,7 +36,9 @@ public struct Outcome: Error, Sendable, Hashable {
         case done = 1
         /// What was staged and the new cursor are committed in one transaction; the item comes again, in its fair turn.
         case `continue` = 2
-        /// What was staged is dropped; the item comes again later. Uses up an attempt.
+        /// What was staged is dropped; the item comes again later.
+        ///
+        /// Uses up an attempt.
         case retry = 3
         /// As retry, but uses up no attempt: not connected, rate limited, draining.
         case `defer` = 4
@@ -46,7 +50,9 @@ public struct Outcome: Error, Sendable, Hashable {
     public let verdict: Verdict
     /// Why, as a label.
     public var reason: Reason = .none
-    /// Why, for the operator: at most 1 KiB is kept. No secrets.
+    /// Why, for the operator: at most 1 KiB is kept.
+    ///
+    /// No secrets.
     public var text = ""
     /// How long until the next attempt; nil = the host's backoff.
     public var delay: Duration?
@@ -73,11 +79,12 @@ public struct Outcome: Error, Sendable, Hashable {
         return outcome
     }
 
-    /// Not now: the item comes again. Uses up an attempt.
+    /// Not now: the item comes again.
     ///
-    /// - Parameters:
-    ///   - delay: nil = the host's backoff.
-    ///   - maybeDelivered: A request went out and no answer was seen.
+    /// Uses up an attempt.
+    ///
+    /// - `delay`: nil = the host's backoff.
+    /// - `maybeDelivered`: A request went out and no answer was seen.
     public static func retry(
         after delay: Duration? = nil,
         reason: Reason,
@@ -103,7 +110,7 @@ public struct Outcome: Error, Sendable, Hashable {
 
     /// Never: the item is given up.
     ///
-    /// - Parameter keep: As a dead letter, which an operator can look at and requeue.
+    /// `keep`: As a dead letter, which an operator can look at and requeue.
     public static func discard(_ reason: Reason, _ text: String, keep: Bool = true) -> Outcome {
         var outcome = Outcome(.discard)
         outcome.reason = reason
@@ -120,10 +127,12 @@ public struct Outcome: Error, Sendable, Hashable {
         return outcome
     }
 
-    /// What a handler's error means: the outcome that was thrown, or a retry with the error's text, never a death.
+    /// What a handler's error means: the outcome that was thrown, a dead letter for a frame that no retry makes better, or
+    /// a retry with the error's text; never a death.
     init(thrown error: any Error) {
         switch error {
         case let outcome as Outcome: self = outcome
+        case let error as FrameError: self = .discard(.badData, error.description)
         case is CancellationError: self = .defer("cancelled: its deadline is near, or its site drains")
         case let error as HTTPError where error.kind == .cancelled && !error.maybeSent:
             self = .defer("cancelled: its deadline is near, or its site drains")

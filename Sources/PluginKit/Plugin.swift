@@ -23,10 +23,14 @@ public protocol Plugin: SendableMetatype {
     /// error is a refusal: its text is what `queuectl plugins` shows.
     @HostActor init(host: Host) throws
 
-    /// Opens a site. A thrown error is shown as the site's error; the other sites go on.
+    /// Opens a site.
+    ///
+    /// A thrown error is shown as the site's error; the other sites go on.
     @HostActor func open(_ site: Site) throws -> State
 
-    /// Takes a site's new configuration, or throws to keep the old one in force. Items under way keep their own.
+    /// Takes a site's new configuration, or throws to keep the old one in force.
+    ///
+    /// Items under way keep their own.
     ///
     /// ``Site/config`` changes after this has returned. If left out, new configurations are simply taken.
     @HostActor func reconfigure(_ state: State, to config: SiteConfig) throws

@@ -29,9 +29,8 @@ public struct Recipient: Sendable {
 
     /// A row to put.
     ///
-    /// - Parameters:
-    ///   - key: Tells several subscriptions of one target apart; may be empty.
-    ///   - version: 0 = write it as it may be; else only where the row still has this one.
+    /// - `key`: Tells several subscriptions of one target apart; may be empty.
+    /// - `version`: 0 = write it as it may be; else only where the row still has this one.
     public init(
         author: String,
         target: String,
@@ -57,7 +56,9 @@ public struct Recipient: Sendable {
     /// Tells several subscriptions of one target apart; may be empty.
     public var key: String { text(fields.target..<fields.key) }
 
-    /// What the target wants to see, as a token and its secret. Never log it, never stage it.
+    /// What the target wants to see, as a token and its secret.
+    ///
+    /// Never log it, never stage it.
     public var credentials: JSON { json(fields.key..<fields.credentials) }
     /// The plugin's own settings for this row.
     public var options: JSON { json(fields.credentials..<fields.options) }

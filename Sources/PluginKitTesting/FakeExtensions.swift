@@ -3,7 +3,9 @@
 import PluginABI
 import PluginKit
 
-/// The tables that a fake host answers `get_extension` with. Static: the host comes with each call.
+/// The tables that a fake host answers `get_extension` with.
+///
+/// Static: the host comes with each call.
 enum FakeExtensions {
     static func table(of service: Host.Service) -> UnsafeRawPointer {
         switch service {

@@ -23,14 +23,13 @@ public final class FakeHost: Sendable {
 
     /// Loads a plugin and starts it.
     ///
-    /// - Parameter lacking: Services that this host doesn't have.
-    /// - Throws: ``Refusal`` with what the plugin says.
+    /// `lacking`: Services that this host doesn't have.
+    /// Throws ``Refusal`` with what the plugin says.
     public init<P: Plugin>(_ plugin: P.Type, lacking: Set<Host.Service> = []) async throws {
         state = Locked(FakeHostState(lacking: lacking))
         table = PluginEntry.table(for: plugin).assumingMemoryBound(to: hostd_plugin.self)
         let problem: Refusal? = await HostThread.run { [self] in
-            // Again, as another test may have asked for another plugin's table meanwhile (PluginEntry.table(for:)).
-            _ = PluginEntry.table(for: plugin)
+            PluginEntry.select(plugin)
             var pluginState: UnsafeMutableRawPointer?
             let host = FakeHostTable.make(for: self)
             let problem = reporting { table.pointee.`init`?(host, &pluginState, $0, $1) ?? HOSTD_E_INVAL }
@@ -40,9 +39,11 @@ public final class FakeHost: Sendable {
         if let problem { throw problem }
     }
 
-    /// Opens a site. `site.root`, `site.server` and `site.name` are made up unless `config` has them.
+    /// Opens a site.
     ///
-    /// - Parameter queues: The plugin's queues that this worker serves; nil = all.
+    /// `site.root`, `site.server` and `site.name` are made up unless `config` has them.
+    ///
+    /// `queues`: The plugin's queues that this worker serves; nil = all.
     public func open(
         _ site: String = defaultSite,
         config: [String: String] = [:],
@@ -89,7 +90,7 @@ public final class FakeHost: Sendable {
 
     /// Hands an item to its handler and waits for the outcome.
     ///
-    /// - Parameter started: Told the delivery's token, for ``cancel(_:)``.
+    /// `started`: Told the delivery's token, for ``cancel(_:)``.
     public func deliver(
         _ item: FakeItem,
         site: String = defaultSite,

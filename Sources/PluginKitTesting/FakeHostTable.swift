@@ -3,7 +3,9 @@
 import PluginABI
 import PluginKit
 
-/// The C table that a fake host hands to its plugin. What the ABI marks [any] may come from any thread.
+/// The C table that a fake host hands to its plugin.
+///
+/// What the ABI marks [any] may come from any thread.
 enum FakeHostTable {
     /// Never freed, and neither is the host: a plugin may keep the pointer until its process ends.
     static func make(for host: FakeHost) -> UnsafePointer<hostd_host> {

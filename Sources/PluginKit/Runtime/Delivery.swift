@@ -2,7 +2,9 @@
 
 import PluginABI
 
-/// One call of handle(), from the host's job to complete(). Made by `SiteRuntime`, which also keeps those under way.
+/// One call of handle(), from the host's job to complete().
+///
+/// Made by `SiteRuntime`, which also keeps those under way.
 @HostActor
 final class Delivery {
     let site: SiteRuntime

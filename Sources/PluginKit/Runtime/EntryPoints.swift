@@ -66,7 +66,9 @@ func initPlugin(
     nonisolated(unsafe) let result = state
     HostExecutor.shared.attach(table)
     let host = Host(table)
-    return reporting(error, capacity) { result.pointee = retained(try PluginEntry.makeRuntime(host)) }
+    let status = reporting(error, capacity) { result.pointee = retained(try PluginEntry.makeRuntime(host)) }
+    if status != HOSTD_OK { HostExecutor.shared.detach(table) }
+    return status
 }
 
 func shutdownPlugin(_ state: UnsafeMutableRawPointer?) {

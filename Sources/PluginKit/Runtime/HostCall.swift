@@ -21,10 +21,9 @@ final class HostCall<Value: Sendable> {
 
     /// Starts an operation and waits for its result.
     ///
-    /// - Parameters:
-    ///   - refused: What a host that doesn't start the operation means, by its status.
-    ///   - cancelled: What a cancellation means.
-    ///   - start: Calls the host with `user` for its callback, which has to call `end(_:with:)`.
+    /// - `refused`: What a host that doesn't start the operation means, by its status.
+    /// - `cancelled`: What a cancellation means.
+    /// - `start`: Calls the host with `user` for its callback, which has to call `end(_:with:)`.
     static func run(
         _ host: Host,
         refused: (Int32) -> Value,

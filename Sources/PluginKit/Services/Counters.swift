@@ -5,17 +5,23 @@ import PluginABI
 // The host adds the plugin's and the site's labels. Without `hostd.metrics/1` these do nothing.
 
 extension Host {
-    /// Defines a number that only grows. In ``Plugin/init(host:)`` only.
+    /// Defines a number that only grows.
+    ///
+    /// In ``Plugin/init(host:)`` only.
     public func counter(_ name: String, help: String) -> Counter {
         Counter(host: self, id: define(HOSTD_M_COUNTER, name, help))
     }
 
-    /// Defines a number that goes up and down. In ``Plugin/init(host:)`` only.
+    /// Defines a number that goes up and down.
+    ///
+    /// In ``Plugin/init(host:)`` only.
     public func gauge(_ name: String, help: String) -> Gauge {
         Gauge(host: self, id: define(HOSTD_M_GAUGE, name, help))
     }
 
-    /// Defines a distribution. In ``Plugin/init(host:)`` only.
+    /// Defines a distribution.
+    ///
+    /// In ``Plugin/init(host:)`` only.
     public func histogram(_ name: String, help: String) -> Histogram {
         Histogram(host: self, id: define(HOSTD_M_HISTOGRAM, name, help))
     }

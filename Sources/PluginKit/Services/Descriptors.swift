@@ -31,7 +31,9 @@ public struct Descriptors {
     }
 }
 
-/// A file descriptor under watch. The descriptor stays the plugin's: ``cancel()`` first, then close it.
+/// A file descriptor under watch.
+///
+/// The descriptor stays the plugin's: ``cancel()`` first, then close it.
 @HostActor
 public final class DescriptorWatch {
     private let host: Host

@@ -8,7 +8,9 @@ public struct NewItem: Sendable, Hashable {
     public var queue: String
     /// What is its own.
     public var payload: [UInt8]
-    /// Who gets it, for `queuectl target` and `queuectl notice`: a URL, JID or account. No secrets. Empty = none.
+    /// Who gets it, for `queuectl target` and `queuectl notice`: a URL, JID or account.
+    ///
+    /// No secrets. Empty = none.
     public var target: String
     /// Items of one lane start in order and back off as one; empty = the target.
     public var lane = ""
@@ -33,8 +35,8 @@ public struct NewItem: Sendable, Hashable {
 extension Item {
     /// Adds items to what ``Outcome/done`` or ``Outcome/continue(cursor:)`` of this delivery will commit: all or none.
     ///
-    /// - Parameter shared: What all of them have in common; stored once.
-    /// - Throws: ``HostError/Code/overLimit`` where a delivery holds no more: continue with a cursor first.
+    /// `shared`: What all of them have in common; stored once.
+    /// Throws ``HostError/Code/overLimit`` where a delivery holds no more: continue with a cursor first.
     public func stage(_ items: [NewItem], shared: [UInt8] = []) throws(HostError) {
         guard !items.isEmpty else { return }
         let host = site.host
@@ -48,9 +50,11 @@ extension Item {
 }
 
 extension Site {
-    /// Adds items outside a delivery, as when something came in on a connection. Returns once they are durable.
+    /// Adds items outside a delivery, as when something came in on a connection.
     ///
-    /// - Parameter shared: What all of them have in common; stored once.
+    /// Returns once they are durable.
+    ///
+    /// `shared`: What all of them have in common; stored once.
     public func enqueue(_ items: [NewItem], shared: [UInt8] = []) async throws(HostError) {
         guard !items.isEmpty else { return }
         guard let enqueue = host.table.pointee.enqueue else { throw HostError(.unsupported, "enqueue") }
@@ -73,10 +77,9 @@ extension Site {
 
     /// Gives nobody an item of a lane for a while, as when the remote side wants less.
     ///
-    /// - Parameters:
-    ///   - lane: nil = the whole queue.
-    ///   - duration: Zero lets it go on at once.
-    ///   - text: Why, for the operator.
+    /// - `lane`: nil = the whole queue.
+    /// - `duration`: Zero lets it go on at once.
+    /// - `text`: Why, for the operator.
     public func hold(queue: String, lane: String? = nil, for duration: Duration, _ text: String) {
         queue.withSlice { queue in
             (lane ?? "").withSlice { lane in

@@ -78,7 +78,9 @@ public struct HTTPHeaders: Sendable {
 
 /// A request without an answer.
 public struct HTTPError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What went wrong. More may be added.
+    /// What went wrong.
+    ///
+    /// More may be added.
     public enum Kind: Sendable {
         /// No answer in time.
         case timeout
@@ -96,7 +98,9 @@ public struct HTTPError: Error, Sendable, Hashable, CustomStringConvertible {
 
     /// What went wrong.
     public let kind: Kind
-    /// Whether the remote side may have got the request. False: it surely hasn't, and a repeat is safe.
+    /// Whether the remote side may have got the request.
+    ///
+    /// False: it surely hasn't, and a repeat is safe.
     public let maybeSent: Bool
 
     /// One sentence.

@@ -54,10 +54,12 @@ public struct KeyValue {
         }
     }
 
-    /// Writes a value; returns its new version once it is on disk. An empty value removes the key.
+    /// Writes a value; returns its new version once it is on disk.
     ///
-    /// - Parameter expires: After so long the value is gone; nil = never.
-    /// - Throws: ``HostError/Code/stale`` where `condition` doesn't hold.
+    /// An empty value removes the key.
+    ///
+    /// `expires`: After so long the value is gone; nil = never.
+    /// Throws ``HostError/Code/stale`` where `condition` doesn't hold.
     @discardableResult
     public func put(
         _ key: String,

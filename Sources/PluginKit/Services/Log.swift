@@ -2,7 +2,9 @@
 
 import PluginABI
 
-/// The host's log. Lines are for operators: a fixed sentence, and what varies as fields. No secrets.
+/// The host's log.
+///
+/// Lines are for operators: a fixed sentence, and what varies as fields. No secrets.
 public struct Log: Sendable {
     let host: Host
     let site: hostd_site
@@ -23,7 +25,9 @@ public struct Log: Sendable {
         write(HOSTD_LOG_INFO, message, fields)
     }
 
-    /// Single items. The arguments aren't even evaluated where the host doesn't log them.
+    /// Single items.
+    ///
+    /// The arguments aren't even evaluated where the host doesn't log them.
     public func debug(
         _ message: @autoclosure () -> String,
         _ fields: @autoclosure () -> KeyValuePairs<String, String> = [:]

@@ -15,11 +15,10 @@ public struct Recipients {
 
     /// Some recipients of an author, in the directory's order.
     ///
-    /// - Parameters:
-    ///   - author: The author's URI; nil = all authors'.
-    ///   - cursor: A former page's `next`; empty = from the start. Good for ever, also after a crash.
-    ///   - limit: At most about so many rows; a target's rows are never split.
-    ///   - item: Where its notice brings recipients of its own, those are served in place of the directory's.
+    /// - `author`: The author's URI; nil = all authors'.
+    /// - `cursor`: A former page's `next`; empty = from the start. Good for ever, also after a crash.
+    /// - `limit`: At most about so many rows; a target's rows are never split.
+    /// - `item`: Where its notice brings recipients of its own, those are served in place of the directory's.
     public func page(
         of author: String?,
         after cursor: [UInt8],
@@ -57,7 +56,7 @@ public struct Recipients {
 
     /// Adds or replaces a row.
     ///
-    /// - Throws: ``HostError/Code/stale`` where the row has another version by now.
+    /// Throws ``HostError/Code/stale`` where the row has another version by now.
     public func put(_ recipient: Recipient) async throws(HostError) {
         guard let put = site.host.recipients?.pointee.put else { throw unsupported }
         try await change("writing a recipient") { host, fn, user in
@@ -67,10 +66,9 @@ public struct Recipients {
 
     /// Removes rows: unsubscribed, or gone.
     ///
-    /// - Parameters:
-    ///   - author: nil = every author's.
-    ///   - key: nil = every key.
-    ///   - why: For the host's log.
+    /// - `author`: nil = every author's.
+    /// - `key`: nil = every key.
+    /// - `why`: For the host's log.
     public func remove(author: String?, target: String, key: String?, why: String) async throws(HostError) {
         guard let remove = site.host.recipients?.pointee.remove else { throw unsupported }
         try await change("removing a recipient") { host, fn, user in

@@ -7,7 +7,9 @@ import PluginABI
 public struct Timers {
     let site: Site
 
-    /// Waits. Ends early, with ``HostError/Code/cancelled``, where the task is cancelled.
+    /// Waits.
+    ///
+    /// Ends early, with ``HostError/Code/cancelled``, where the task is cancelled.
     public func sleep(for duration: Duration) async throws(HostError) {
         let host = site.host
         guard let timer = host.loop?.pointee.timer else { throw HostError(.unsupported, Host.Service.loop.rawValue) }
@@ -37,7 +39,9 @@ public struct Timers {
     }
 }
 
-/// A timer that was started. Letting go of it doesn't stop it.
+/// A timer that was started.
+///
+/// Letting go of it doesn't stop it.
 @HostActor
 public final class HostTimer {
     private let host: Host
