@@ -37,6 +37,12 @@ package final class ProcessRunner: Sendable {
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
         if let directory { process.currentDirectoryURL = URL(filePath: directory) }
         let (standardInput, standardOutput, standardError) = (Pipe(), Pipe(), Pipe())
+        // A child that another test starts now must not hold these open: this one would never see the end of its input.
+        for pipe in [standardInput, standardOutput, standardError] {
+            for handle in [pipe.fileHandleForReading, pipe.fileHandleForWriting] {
+                _ = fcntl(handle.fileDescriptor, F_SETFD, FD_CLOEXEC)
+            }
+        }
         process.standardInput = standardInput
         process.standardOutput = standardOutput
         process.standardError = standardError
@@ -47,9 +53,9 @@ package final class ProcessRunner: Sendable {
             )
             exits.finish()
         }
+        try process.run()
         Self.collectLines(of: standardOutput.fileHandleForReading, in: output)
         Self.collectLines(of: standardError.fileHandleForReading, in: errors)
-        try process.run()
         self.process = process
         input = standardInput.fileHandleForWriting
         pid = process.processIdentifier
@@ -119,24 +125,28 @@ package final class ProcessRunner: Sendable {
         return beside
     }
 
-    /// Reads on a thread of its own.
+    /// Reads to the end on a thread of its own, with read(2).
     ///
-    /// FileHandle's readabilityHandler won't do: it sometimes loses the end of a pipe whose descriptor's number was
-    /// another pipe's just before, where many processes run side by side.
+    /// Foundation's readability handler was seen to miss the end, its `read(upToCount:)` waits for the whole count, and
+    /// its `availableData` ends this process when a signal interrupts it.
     private static func collectLines(of handle: FileHandle, in log: EventLog<String>) {
         Thread.detachNewThread {
-            var partial = Data()
+            var chunk = [UInt8](repeating: 0, count: 64 << 10)
+            var line: [UInt8] = []
             while true {
-                let data = handle.availableData
-                if data.isEmpty { break }
-                partial.append(data)
-                while let end = partial.firstIndex(of: UInt8(ascii: "\n")) {
-                    log.append(String(decoding: partial[partial.startIndex..<end], as: UTF8.self))
-                    partial = Data(partial[(end + 1)...])
+                let count = read(handle.fileDescriptor, &chunk, chunk.count)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { break }
+                for byte in chunk[..<count] {
+                    if byte == UInt8(ascii: "\n") {
+                        log.append(String(decoding: line, as: UTF8.self))
+                        line.removeAll(keepingCapacity: true)
+                    } else {
+                        line.append(byte)
+                    }
                 }
             }
-            if !partial.isEmpty { log.append(String(decoding: partial, as: UTF8.self)) }
-            try? handle.close()
+            if !line.isEmpty { log.append(String(decoding: line, as: UTF8.self)) }
             log.finish()
         }
     }

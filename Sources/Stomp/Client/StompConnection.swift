@@ -20,8 +20,8 @@ package final class StompConnection: Sendable {
 
     /// Connects and logs in.
     ///
-    /// `window` is how many receipts may be outstanding, `limit` how long connecting, and then the answer to CONNECT, may
-    /// take.
+    /// `window` is how many receipts may be outstanding; `limit` is how long connecting may take, and then the
+    /// answer to CONNECT.
     package static func connect(
         _ address: StompAddress,
         login: String? = nil,

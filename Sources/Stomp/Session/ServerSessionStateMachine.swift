@@ -2,8 +2,8 @@
 
 /// One client's connection as the protocol sees it: which frame may come when, and what it means for the broker.
 ///
-/// The broker's session feeds it frames and performs the actions, on the connection's event loop; there is no I/O and no
-/// clock here. Destinations are opaque. Deliveries and transactions are kept here, since an ACK names them.
+/// The broker's session feeds it frames and performs the actions, on the connection's event loop; it has no I/O and no
+/// clock. Destinations are opaque. Deliveries and transactions are kept here, since an ACK names them.
 package struct ServerSessionStateMachine: Sendable {
     private enum State: Sendable {
         /// Moves to `connected` by CONNECT or STOMP, to `ended` by anything else.
