@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
+import Foundation
 import GRDB
 import NIOConcurrencyHelpers
 
@@ -69,6 +70,18 @@ package final class QueueStore: Sendable {
     }
 
     private static func open(_ path: String) throws -> (DatabaseQueue, DatabaseQueue) {
+        var reading = Configuration()
+        reading.readonly = true
+        reading.busyMode = .timeout(5)
+        reading.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -8000") }
+        // A newer store, and a damaged one, are refused by a connection that can't write: setting up WAL writes already.
+        if FileManager.default.fileExists(atPath: path) {
+            let found = try DatabaseQueue(path: path, configuration: reading)
+            if try found.read({ try Schema.migrator.hasBeenSuperseded($0) }) {
+                throw QueueStoreError.newerSchema(path: path)
+            }
+            try found.close()
+        }
         var configuration = Configuration()
         configuration.journalMode = .wal
         configuration.busyMode = .timeout(5)
@@ -77,8 +90,6 @@ package final class QueueStore: Sendable {
                 sql: "PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;")
         }
         let writer = try DatabaseQueue(path: path, configuration: configuration)
-        // A newer store is refused before anything is written to it.
-        if try writer.read({ try Schema.migrator.hasBeenSuperseded($0) }) { throw QueueStoreError.newerSchema(path: path) }
         try Schema.migrator.migrate(writer)
         try writer.writeWithoutTransaction { db in
             // GRDB sets NORMAL when it sets up WAL: FULL comes after opening, and is read back.
@@ -86,10 +97,6 @@ package final class QueueStore: Sendable {
             let found = try Int.fetchOne(db, sql: "PRAGMA synchronous") ?? -1
             guard found == 2 else { throw QueueStoreError.notDurable(path: path, found: found) }
         }
-        var reading = Configuration()
-        reading.readonly = true
-        reading.busyMode = .timeout(5)
-        reading.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -8000") }
         return (writer, try DatabaseQueue(path: path, configuration: reading))
     }
 
