@@ -13,6 +13,7 @@ package final class StoreTransaction {
     private var names: [String: NameID] = [:]
     private var bodyRefs: [Int64: Int64] = [:]
     private var refsAtSavepoint: [Int64: Int64] = [:]
+    private var idsAtSavepoint: (next: Int64, reserved: Int64) = (0, 0)
     private var lastBody: SharedBody?
     /// Rows in `lane`: while there is none, no insert has to look.
     private(set) var laneCount: Int64 = 0
@@ -79,6 +80,7 @@ package final class StoreTransaction {
 
     func savepoint() throws(QueueStoreError) {
         refsAtSavepoint = bodyRefs
+        idsAtSavepoint = (nextID, reservedID)
         try savepointStatement.run()
     }
 
@@ -88,6 +90,8 @@ package final class StoreTransaction {
         try undoStatement.run()
         try releaseStatement.run()
         bodyRefs = refsAtSavepoint
+        // With what was undone went the reservation on disk, if it made one.
+        (nextID, reservedID) = idsAtSavepoint
         lastBody = nil
         // Undoing is rare enough for these to be read anew.
         laneCount = try laneStatements.countAll()
