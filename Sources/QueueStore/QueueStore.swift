@@ -147,8 +147,9 @@ package final class QueueStore: Sendable {
                         completions.append(try work.run(transaction))
                         try transaction.release()
                     } catch {
-                        // A full disk rolls the whole transaction back by itself: nothing of the group can be kept.
-                        if error == .diskFull { throw error }
+                        // Nothing of the group can be kept. Room for less than was asked for would not last: a full disk
+                        // fails the whole group too, whether or not SQLite rolled it back.
+                        if error == .diskFull || transaction.isLost { throw error }
                         try transaction.undo()
                         completions.append { work.fail(error) }
                     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import GRDBSQLite
 import QueueCore
 
 /// What can be written inside a group's transaction. Confined to the store's writing thread.
@@ -83,6 +84,9 @@ package final class StoreTransaction {
         idsAtSavepoint = (nextID, reservedID)
         try savepointStatement.run()
     }
+
+    /// True after an error for which SQLite rolled the whole transaction back by itself: a full disk, some I/O errors.
+    var isLost: Bool { sqlite3_get_autocommit(connection) != 0 }
 
     func release() throws(QueueStoreError) { try releaseStatement.run() }
 
