@@ -103,11 +103,14 @@ package final class StoreTransaction {
     }
 
     func commit() throws(QueueStoreError) {
-        for (body, delta) in bodyRefs where delta != 0 {
-            addRefs.bind(1, delta)
-            addRefs.bind(2, body)
-            try addRefs.run()
-            if delta < 0 {
+        for (body, delta) in bodyRefs {
+            if delta != 0 {
+                addRefs.bind(1, delta)
+                addRefs.bind(2, body)
+                try addRefs.run()
+            }
+            // At 0 too: a body that came and went within the group.
+            if delta <= 0 {
                 dropBody.bind(1, body)
                 try dropBody.run()
             }
