@@ -187,6 +187,8 @@ package final class QueueStore: Sendable {
         pending.withLockedValue { $0.isClosed = true }
         writeQueue.async { [self] in
             commitGroups()
+            // A stopped store is one file again, so that a copy of it misses nothing. Where this fails, the WAL stays.
+            writer.writeWithoutTransaction { db in _ = try? db.checkpoint(.truncate) }
             completion()
         }
     }
