@@ -38,14 +38,15 @@ package final class QueueStore: Sendable {
 
     /// Opens the store at `path`, makes it where there is none, and migrates it.
     ///
-    /// - Parameter deliver: runs a group's completions where their callers want them, as on an event loop.
+    /// `deliver` runs a group's completions where their callers want them, as on an event loop. `maxPages` is the seam
+    /// at which tests make the disk full: how many pages of 4 KiB the file may have.
     package init(
-        path: String, deliver: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
+        path: String, maxPages: Int? = nil, deliver: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
     ) throws(QueueStoreError) {
         self.path = path
         self.deliver = deliver
         do {
-            (writer, reader) = try Self.open(path)
+            (writer, reader) = try Self.open(path, maxPages: maxPages)
             (transaction, firstID) = try writer.writeWithoutTransaction { db in
                 guard let connection = db.sqliteConnection else { throw QueueStoreError.closed }
                 let transaction = try StoreTransaction(connection)
@@ -69,7 +70,7 @@ package final class QueueStore: Sendable {
         }
     }
 
-    private static func open(_ path: String) throws -> (DatabaseQueue, DatabaseQueue) {
+    private static func open(_ path: String, maxPages: Int?) throws -> (DatabaseQueue, DatabaseQueue) {
         var reading = Configuration()
         reading.readonly = true
         reading.busyMode = .timeout(5)
@@ -88,6 +89,7 @@ package final class QueueStore: Sendable {
         configuration.prepareDatabase { db in
             try db.execute(
                 sql: "PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;")
+            if let maxPages { try db.execute(sql: "PRAGMA max_page_count = \(maxPages)") }
         }
         let writer = try DatabaseQueue(path: path, configuration: configuration)
         try Schema.migrator.migrate(writer)
@@ -147,8 +149,7 @@ package final class QueueStore: Sendable {
                         completions.append(try work.run(transaction))
                         try transaction.release()
                     } catch {
-                        // Nothing of the group can be kept. Room for less than was asked for would not last: a full disk
-                        // fails the whole group too, whether or not SQLite rolled it back.
+                        // A full disk fails the whole group, also where SQLite undid one statement only.
                         if error == .diskFull || transaction.isLost { throw error }
                         try transaction.undo()
                         completions.append { work.fail(error) }
