@@ -110,7 +110,9 @@ extension BrokerCommands {
         }
     }
 
-    /// Judged as if it came in now: its site may be there since, or its plugin. Its names are those that it came with.
+    /// Judged as if it came in now: its site may be there since, or its plugin.
+    ///
+    /// Its names are those that it came with.
     private static func verdict(_ letter: DeadLetter, _ directory: SiteDirectory, expiresMs: Int64) -> Revival {
         guard letter.item.payload.count <= BrokerCore.maxFrame else {
             return .dead(.badFrame, text: letter.text)
@@ -156,6 +158,8 @@ extension BrokerCommands {
                 count += letters.count
                 after = last.item.id
             }
-        } _: { .object(["count": JSONValue($0)]) }
+        } _: {
+            .object(["count": JSONValue($0)])
+        }
     }
 }

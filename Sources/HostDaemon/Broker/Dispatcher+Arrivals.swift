@@ -112,7 +112,8 @@ extension Dispatcher {
                 if rows.count == page || bytes >= Window.maxBytes { window.hasMore = true }
                 for row in rows {
                     window.append(
-                        ActiveItem(row, source: source, isOlderThanBroker: row.id < dispatcher.store.firstID))
+                        ActiveItem(row, source: source, isOlderThanBroker: row.id < dispatcher.store.firstID)
+                    )
                 }
                 if !window.items.isEmpty { dispatcher.touch(source) }
                 dispatcher.readPage(source, window)
@@ -130,7 +131,8 @@ extension Dispatcher {
     private func mayBeInMemory(_ item: DroppedItem) -> Bool {
         switch item.state {
         case .ready:
-            guard let window = lines[item.queue]?.sources[item.site]?.windows.first(where: { $0.rank == item.rank }) else {
+            guard let window = lines[item.queue]?.sources[item.site]?.windows.first(where: { $0.rank == item.rank })
+            else {
                 return false
             }
             return window.isReading || item.seq <= window.lastSeq

@@ -81,7 +81,9 @@ extension Dispatcher {
         scheduleTurn()
     }
 
-    /// An item was parked as it came in, since its lane has a row. Where the lane isn't in memory, the row brings it up.
+    /// An item was parked as it came in, since its lane has a row.
+    ///
+    /// Where the lane isn't in memory, the row brings it up.
     func parkedInStore(_ row: StoredItem, now: Int64) {
         guard let hash = row.lane, let lane = lanes[hash] else { return }
         lane.hasBacklog = true
@@ -105,7 +107,9 @@ extension Dispatcher {
         save(lane)
     }
 
-    /// Rows of lanes were written: those that had to stay have items parked behind them. A shut lane leaves memory.
+    /// Rows of lanes were written: those that had to stay have items parked behind them.
+    ///
+    /// A shut lane leaves memory.
     func rowsChanged(saved: [LaneHash], removed: Set<LaneHash>, kept: Set<LaneHash>) {
         let now = clock.steadyMs
         for hash in removed {
@@ -170,7 +174,8 @@ extension Dispatcher {
                 if isAll, lane.parkings == parkings { lane.hasBacklog = false }
                 for row in taken {
                     lane.wait(
-                        ActiveItem(row, source: lane.source, isOlderThanBroker: row.id < dispatcher.store.firstID))
+                        ActiveItem(row, source: lane.source, isOlderThanBroker: row.id < dispatcher.store.firstID)
+                    )
                 }
             }
             dispatcher.goOn(lane, now: now)
@@ -190,7 +195,10 @@ extension Dispatcher {
                 lane = bringUp(row.hash, key: row.key, source: source)
                 if row.isOpen {
                     lane.machine = LaneStateMachine(
-                        limits: limits(source), openUntilMs: row.nextAttemptMs, openings: row.openings)
+                        limits: limits(source),
+                        openUntilMs: row.nextAttemptMs,
+                        openings: row.openings
+                    )
                 } else {
                     lane.machine = LaneStateMachine(limits: limits(source))
                 }

@@ -4,7 +4,9 @@ import QueueStore
 
 // The end of a delivery: what becomes of the item, and what its lane learned.
 extension Dispatcher {
-    /// Ends a claim whose handler said `outcome`, where that stages nothing. Call once per claim.
+    /// Ends a claim whose handler said `outcome`, where that stages nothing.
+    ///
+    /// Call once per claim.
     func settle(_ item: ActiveItem, _ outcome: Outcome) {
         let source = item.source
         let now = clock.steadyMs
@@ -36,8 +38,11 @@ extension Dispatcher {
         if hasOpened, let lane { shut(lane) }
         if outcome.holdMs > 0 {
             hold(
-                source, key: outcome.holdLane.isEmpty ? item.row.laneName : outcome.holdLane, ms: Int64(outcome.holdMs),
-                text: outcome.text)
+                source,
+                key: outcome.holdLane.isEmpty ? item.row.laneName : outcome.holdLane,
+                ms: Int64(outcome.holdMs),
+                text: outcome.text
+            )
         }
         if let lane { goOn(lane, now: now) }
         touch(source.line)
@@ -60,7 +65,9 @@ extension Dispatcher {
         touch(item.source.line)
     }
 
-    /// True: it was buried while it was claimed. The lane's machine isn't told here.
+    /// True: it was buried while it was claimed.
+    ///
+    /// The lane's machine isn't told here.
     private func unclaim(_ item: ActiveItem, now: Int64) -> Bool {
         item.source.claimed -= 1
         item.source.rateOut.add(1, nowMs: now)
@@ -71,7 +78,9 @@ extension Dispatcher {
         return takeBurial(item)
     }
 
-    /// The lane takes note of a retry. True: its circuit is open now.
+    /// The lane takes note of a retry.
+    ///
+    /// True: its circuit is open now.
     private func failed(_ lane: Lane?, _ outcome: Outcome, wasProbe: Bool, now: Int64) -> Bool {
         guard let lane else { return false }
         guard outcome.reason.isTargets else {
@@ -80,12 +89,21 @@ extension Dispatcher {
         }
         lane.reason = outcome.text.isEmpty ? outcome.reason.word : outcome.text
         return lane.machine.fail(
-            wasProbe: wasProbe, nowMs: now, retryAfterMs: Int64(max(outcome.delayMs, outcome.holdMs)), backoff: backoff,
-            using: &random)
+            wasProbe: wasProbe,
+            nowMs: now,
+            retryAfterMs: Int64(max(outcome.delayMs, outcome.holdMs)),
+            backoff: backoff,
+            using: &random
+        )
     }
 
     private func retry(
-        _ item: ActiveItem, _ lane: Lane?, _ outcome: Outcome, wasProbe: Bool, hasOpened: Bool, now: Int64
+        _ item: ActiveItem,
+        _ lane: Lane?,
+        _ outcome: Outcome,
+        wasProbe: Bool,
+        hasOpened: Bool,
+        now: Int64
     ) {
         if outcome.maybeDelivered { item.counts.maybe += 1 }
         // While the circuit is open its probes charge the lane, not the item: an outage uses up nobody's attempts.
@@ -98,7 +116,13 @@ extension Dispatcher {
         if hasOpened, let lane {
             park(item, in: lane, text: outcome.text)
         } else {
-            later(item, lane, outcome, now: now, minimumMs: backoff.delayMs(attempt: item.counts.attempts, using: &random))
+            later(
+                item,
+                lane,
+                outcome,
+                now: now,
+                minimumMs: backoff.delayMs(attempt: item.counts.attempts, using: &random)
+            )
         }
     }
 
@@ -113,11 +137,19 @@ extension Dispatcher {
         }
         batch.delays.append(
             WriteBatch.Delay(
-                id: item.row.id, dueMs: now + wait, rank: item.rank, counts: item.counts, text: outcome.text))
+                id: item.row.id,
+                dueMs: now + wait,
+                rank: item.rank,
+                counts: item.counts,
+                text: outcome.text
+            )
+        )
         scheduleTurn()
     }
 
-    /// The worker that held it died, or ended it past its deadline. It comes back as a suspect.
+    /// The worker that held it died, or ended it past its deadline.
+    ///
+    /// It comes back as a suspect.
     private func kill(_ item: ActiveItem, cause: String) {
         item.counts.kills += 1
         if item.counts.kills > settings.maxRetries {
@@ -126,8 +158,13 @@ extension Dispatcher {
         }
         batch.delays.append(
             WriteBatch.Delay(
-                id: item.row.id, dueMs: clock.steadyMs + backoff.delayMs(attempt: item.counts.kills, using: &random) / 4,
-                rank: item.rank.retry, counts: item.counts, text: cause))
+                id: item.row.id,
+                dueMs: clock.steadyMs + backoff.delayMs(attempt: item.counts.kills, using: &random) / 4,
+                rank: item.rank.retry,
+                counts: item.counts,
+                text: cause
+            )
+        )
         scheduleTurn()
     }
 
@@ -151,7 +188,8 @@ extension Dispatcher {
     /// Gives up an item that nobody holds.
     func bury(_ item: ActiveItem, _ reason: DeadReason, _ text: String, isKept: Bool = true) {
         batch.burials.append(
-            WriteBatch.Burial(id: item.row.id, reason: reason, text: text, counts: item.counts, isKept: isKept))
+            WriteBatch.Burial(id: item.row.id, reason: reason, text: text, counts: item.counts, isKept: isKept)
+        )
         if isKept { count(item, "dead") }
         scheduleTurn()
     }

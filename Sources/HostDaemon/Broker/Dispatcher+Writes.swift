@@ -39,7 +39,8 @@ extension Dispatcher {
         isHoldingWrites = true
         log.error(
             "outcomes could not be written; nothing more is handed out until they are, and they are tried again in a second",
-            metadata: ["error": "\(error)"])
+            metadata: ["error": "\(error)"]
+        )
         retryLater { $0.writeFailed() }
     }
 

@@ -5,8 +5,10 @@ import NIOCore
 import QueueCore
 import QueueStore
 
-/// Decides which item goes to whom, and when: sites take turns, ranks go in order, lanes hold back what they must, and a
-/// budget bounds retries. Only what is active is in memory.
+/// Decides which item goes to whom, and when: sites take turns, ranks go in order, lanes hold back what they must, and
+/// a budget bounds retries.
+///
+/// Only what is active is in memory.
 ///
 /// Confined to the broker's loop. What it wants written gathers in `batch` and is written once a turn of the loop.
 /// `+Arrivals` brings items in from the store, `+Choice` picks the next one, `+Lanes` and `+Suspects` hold some back,
@@ -26,7 +28,9 @@ final class Dispatcher {
     private(set) var pauses: Set<Pause> = []
     /// Lanes with something in memory, or that taught something.
     var lanes: [LaneHash: Lane] = [:]
-    /// Lanes of which only the store knows until their time comes: what comes for them is parked. Never one of `lanes`.
+    /// Lanes of which only the store knows until their time comes: what comes for them is parked.
+    ///
+    /// Never one of `lanes`.
     var shutLanes: Set<LaneHash> = []
     var batch = WriteBatch()
     /// What could not be written, in order.
@@ -49,7 +53,11 @@ final class Dispatcher {
     var isStopping = false
 
     init(
-        loop: any EventLoop, store: QueueStore, clock: any BrokerClock, log: Logger, settings: DispatchSettings,
+        loop: any EventLoop,
+        store: QueueStore,
+        clock: any BrokerClock,
+        log: Logger,
+        settings: DispatchSettings,
         directory: SiteDirectory
     ) {
         self.loop = loop

@@ -4,7 +4,9 @@ import QueueCore
 import QueueStore
 
 /// A target's order within a site and queue, while it is active: it has something in flight, in memory or on its way to
-/// the store. The state machine decides; `Dispatcher+Lanes` moves items between memory and store.
+/// the store.
+///
+/// The state machine decides; `Dispatcher+Lanes` moves items between memory and store.
 final class Lane {
     /// Items that wait in memory for a place; more go to the store.
     static let pendingLimit = 8
@@ -19,7 +21,9 @@ final class Lane {
     var hasBacklog = false
     /// Its row is in the store, or on its way there.
     var isSaved = false
-    /// Its row is being removed. Until that is known the lane stays in memory: an item may be parked behind it meanwhile.
+    /// Its row is being removed.
+    ///
+    /// Until that is known the lane stays in memory: an item may be parked behind it meanwhile.
     var isLeaving = false
     private(set) var isLoading = false
     /// Items in memory or claimed: those that came from the store are still parked there.
@@ -75,9 +79,15 @@ final class Lane {
         case .closed, .held: isOpen = false
         }
         return StoredLane(
-            hash: hash, queue: source.queue, site: source.site, key: key, isOpen: isOpen,
+            hash: hash,
+            queue: source.queue,
+            site: source.site,
+            key: key,
+            isOpen: isOpen,
             // A closed lane with parked items is looked after in memory; only a crash leaves that to its row.
-            nextAttemptMs: machine.nextAttemptMs ?? (nowMs + LaneTable.leaseMs), openings: machine.openings,
-            reason: reason)
+            nextAttemptMs: machine.nextAttemptMs ?? (nowMs + LaneTable.leaseMs),
+            openings: machine.openings,
+            reason: reason
+        )
     }
 }

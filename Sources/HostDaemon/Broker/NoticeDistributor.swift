@@ -84,8 +84,10 @@ enum NoticeFrame: Sendable {
     }
 }
 
-/// Serves the queue `notice`: one transaction takes the notice off and puts it on the stage-1 queue of every plugin that
-/// its site enables for notices (docs/decisions/0005). Confined to the broker's loop.
+/// Serves the queue `notice`: one transaction takes the notice off and puts it on the stage-1 queue of every plugin
+/// that its site enables for notices (docs/decisions/0005).
+///
+/// Confined to the broker's loop.
 final class NoticeDistributor: Consumer {
     private static let atOnce = 64
 
@@ -120,9 +122,13 @@ final class NoticeDistributor: Consumer {
             var dropped: [DroppedItem] = []
             guard let templates else {
                 try transaction.bury(
-                    row.id, reason: .unknownSite,
-                    text: "the site \"\(siteName)\" was removed: add it to sites_dir, then requeue", counts: counts,
-                    isKept: true, nowMs: now)
+                    row.id,
+                    reason: .unknownSite,
+                    text: "the site \"\(siteName)\" was removed: add it to sites_dir, then requeue",
+                    counts: counts,
+                    isKept: true,
+                    nowMs: now
+                )
                 return (stored, dropped, true)
             }
             switch NoticeFrame(row.payload) {
@@ -133,7 +139,11 @@ final class NoticeDistributor: Consumer {
                 dropped = try transaction.dropNotice(site: siteName, uri: uri, nowMs: now)
             case .distribute(let identity):
                 let notice = try transaction.notice(
-                    site: siteName, number: identity.number, uri: identity.uri, nowMs: now)
+                    site: siteName,
+                    number: identity.number,
+                    uri: identity.uri,
+                    nowMs: now
+                )
                 for var item in templates {
                     item.payload = row.payload
                     item.notice = notice
@@ -156,7 +166,10 @@ final class NoticeDistributor: Consumer {
         switch result {
         case .failure(let error):
             dispatcher.endClaim(item, succeeded: false)
-            core.log.error("a notice could not be distributed; tried again in a second", metadata: ["error": "\(error)"])
+            core.log.error(
+                "a notice could not be distributed; tried again in a second",
+                metadata: ["error": "\(error)"]
+            )
             dispatcher.retryLater { $0.giveBack(item) }
         case .success(let (stored, dropped, isBad)):
             dispatcher.endClaim(item, succeeded: true)

@@ -13,7 +13,11 @@ extension StompSession {
         }
         let queue = destination.hasPrefix("/") ? destination : "/queue/" + destination
         let consumer = SubscriptionConsumer(
-            self, serial: subscription.serial, destination: destination, queue: queue)
+            self,
+            serial: subscription.serial,
+            destination: destination,
+            queue: queue
+        )
         consumers[subscription.serial] = consumer
         consumer.begin()
     }
@@ -57,7 +61,9 @@ extension StompSession {
             encoder.header(.destination, topic, into: &buffer)
             if let ack = headers.ack { encoder.header("ack", ack, into: &buffer) }
             encoder.stored(
-                frame.storedHeaders(except: [.destination, .contentLength, .receipt, .transaction]), into: &buffer)
+                frame.storedHeaders(except: [.destination, .contentLength, .receipt, .transaction]),
+                into: &buffer
+            )
             encoder.finish(.message, body: frame.body, into: &buffer)
         }
         context.flush()

@@ -5,7 +5,9 @@ import NIOCore
 import QueueStore
 import Stomp
 
-/// One STOMP connection: what its state machine decides is done here. Confined to the broker's loop.
+/// One STOMP connection: what its state machine decides is done here.
+///
+/// Confined to the broker's loop.
 ///
 /// `StompSession+Sending` has the way in (SEND, COMMIT, back-pressure), `StompSession+Subscriptions` the way out.
 final class StompSession: ChannelDuplexHandler {

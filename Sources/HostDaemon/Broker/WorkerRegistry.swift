@@ -5,7 +5,9 @@ import NIOCore
 import WorkerLink
 
 /// Joins two reports of a worker's death: its link's end, which names the deliveries, and the supervisor's word, which
-/// names the cause. Confined to the broker's loop.
+/// names the cause.
+///
+/// Confined to the broker's loop.
 final class WorkerRegistry {
     private let loop: any EventLoop
     private let log: Logger
@@ -65,7 +67,10 @@ final class WorkerRegistry {
     }
 
     private func giveUp(
-        _ session: WorkerSession, _ hello: LinkHello, _ journal: InFlightJournal.Contents?, cause: String?
+        _ session: WorkerSession,
+        _ hello: LinkHello,
+        _ journal: InFlightJournal.Contents?,
+        cause: String?
     ) {
         guard !session.inFlight.isEmpty else { return }
         log.warning(
@@ -73,7 +78,8 @@ final class WorkerRegistry {
             metadata: [
                 "plugin": "\(hello.plugin)", "pid": "\(hello.pid)", "cause": "\(cause ?? "the link broke")",
                 "in_flight": "\(session.inFlight.count)", "entered": "\(journal?.entered.count ?? 0)",
-            ])
+            ]
+        )
         session.giveUp(journal, cause: cause.map { "\(hello.plugin) \(hello.pluginVersion): \($0)" })
     }
 
@@ -81,7 +87,10 @@ final class WorkerRegistry {
         do throws(InFlightJournal.Failure) {
             return try InFlightJournal.read(hello.journalPath)
         } catch {
-            log.warning("a worker's journal can't be read: its items come back uncounted", metadata: ["error": "\(error)"])
+            log.warning(
+                "a worker's journal can't be read: its items come back uncounted",
+                metadata: ["error": "\(error)"]
+            )
             return nil
         }
     }

@@ -5,7 +5,9 @@ import QueueCore
 import QueueStore
 import WorkerLink
 
-/// One worker's link: hands it items up to its credit, and settles what it reports. Confined to the broker's loop.
+/// One worker's link: hands it items up to its credit, and settles what it reports.
+///
+/// Confined to the broker's loop.
 final class WorkerSession: ChannelInboundHandler, Consumer {
     typealias InboundIn = LinkMessage
     typealias OutboundOut = LinkMessage
@@ -170,8 +172,10 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         for line in core.dispatcher.lines(of: self) { core.dispatcher.touch(line) }
     }
 
-    /// The link is gone. `journal` says which handlers had been called; nil: nobody knows. No `cause`: the worker lives,
-    /// so that nothing in it is to blame.
+    /// The link is gone.
+    ///
+    /// `journal` says which handlers had been called; nil: nobody knows. No `cause`: the worker lives, so that nothing
+    /// in it is to blame.
     func giveUp(_ journal: InFlightJournal.Contents?, cause: String?) {
         let dispatcher = core.dispatcher
         let items = inFlight
@@ -189,7 +193,9 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         }
     }
 
-    /// Where a handle() was running, nothing else ran in that worker. A hunter has nothing in flight but a suspect.
+    /// Where a handle() was running, nothing else ran in that worker.
+    ///
+    /// A hunter has nothing in flight but a suspect.
     private func suspects(among ids: Set<UInt64>, _ journal: InFlightJournal.Contents?) -> Set<UInt64> {
         guard let journal else { return isHunting && ids.count == 1 ? ids : [] }
         if let inside = journal.inside, ids.contains(inside) { return [inside] }
