@@ -40,7 +40,7 @@ extension Dispatcher {
                 let dispatcher = me.value
                 dispatcher.set(pauses)
                 for (id, name) in names { dispatcher.learn(id, name) }
-                dispatcher.shutLanes = allLanes
+                for lane in allLanes { dispatcher.shutLanes[lane] = 0 }
                 // All sources first: how many there are says how much of each is read.
                 let windows = rows.map { row in
                     let source = dispatcher.source(dispatcher.line(row.queue, name: names[row.queue] ?? ""), row.site)

@@ -105,7 +105,7 @@ extension Dispatcher {
             start(item, in: nil, now: now)
             return item
         }
-        if shutLanes.contains(hash) {
+        if shutLanes[hash] != nil {
             park(item)
             return nil
         }

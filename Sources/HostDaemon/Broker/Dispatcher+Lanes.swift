@@ -129,7 +129,7 @@ extension Dispatcher {
             if !removed.contains(hash) { lane.isLeaving = false }
             if let next = lane.machine.nextAttemptMs, next > now, lane.isSaved, lane.isIdle {
                 lanes[hash] = nil
-                shutLanes.insert(hash)
+                shutLanes[hash] = lane.lastProbedID
             }
         }
     }
@@ -214,7 +214,8 @@ extension Dispatcher {
     private func bringUp(_ hash: LaneHash, key: String, source: Source) -> Lane {
         if let lane = lanes[hash] { return lane }
         let lane = newLane(hash, key: key, source: source)
-        if shutLanes.remove(hash) != nil {
+        if let lastProbedID = shutLanes.removeValue(forKey: hash) {
+            lane.lastProbedID = lastProbedID
             lane.isSaved = true
             lane.hasBacklog = true
             lane.machine = LaneStateMachine(limits: limits(source), openUntilMs: 0, openings: 1)

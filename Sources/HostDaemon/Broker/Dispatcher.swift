@@ -28,10 +28,10 @@ final class Dispatcher {
     private(set) var pauses: Set<Pause> = []
     /// Lanes with something in memory, or that taught something.
     var lanes: [LaneHash: Lane] = [:]
-    /// Lanes of which only the store knows until their time comes: what comes for them is parked.
+    /// Lanes of which only the store knows until their time comes, each with the item that was probed last.
     ///
-    /// Never one of `lanes`.
-    var shutLanes: Set<LaneHash> = []
+    /// What comes for them is parked. None is among `lanes`.
+    var shutLanes: [LaneHash: Int64] = [:]
     var batch = WriteBatch()
     /// What could not be written, in order.
     var failedBatch = WriteBatch()
