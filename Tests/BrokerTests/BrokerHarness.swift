@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
-import Foundation
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import QueueCore
@@ -11,21 +9,6 @@ import TestSupport
 import WorkerLink
 
 @testable import Broker
-
-/// A clock that tests move. Steady and wall time go together unless told otherwise.
-final class VirtualBrokerClock: BrokerClock {
-    private let times: NIOLockedValueBox<(steady: Int64, wall: Int64)>
-
-    init() {
-        let now = Int64(Date().timeIntervalSince1970 * 1000)
-        times = NIOLockedValueBox((now, now))
-    }
-
-    var steadyMs: Int64 { times.withLockedValue(\.steady) }
-    var wallMs: Int64 { times.withLockedValue(\.wall) }
-    func advance(ms: Int64) { times.withLockedValue { $0 = ($0.steady + ms, $0.wall + ms) } }
-    func jumpWall(ms: Int64) { times.withLockedValue { $0.wall += ms } }
-}
 
 /// The real broker, sockets and store included, in this process.
 final class BrokerHarness: Sendable {
@@ -37,16 +20,22 @@ final class BrokerHarness: Sendable {
     let configuration: BrokerConfiguration
 
     static let bench = PluginDescriptor(
-        id: "org.example.bench", version: "1.0", abi: ABIVersion(major: 1, needMinor: 0, builtMinor: 0),
+        id: "org.example.bench",
+        version: "1.0",
+        abi: ABIVersion(major: 1, needMinor: 0, builtMinor: 0),
         handlers: [
             HandlerDescriptor(queue: QueueName(unchecked: "stage"), takesNotices: true, maxInFlight: 2),
             HandlerDescriptor(queue: QueueName(unchecked: "out"), maxInFlight: 64),
             HandlerDescriptor(queue: QueueName(unchecked: "ordered"), isOrdered: true, maxInFlight: 64),
-        ], outputs: [QueueName(unchecked: "xmppin")])
+        ],
+        outputs: [QueueName(unchecked: "xmppin")]
+    )
 
     /// Sites `alice` (server alice.example) and `bob` enable the plugin `bench`; `carol` enables none.
     init(
-        directory: TemporaryDirectory? = nil, clock: any BrokerClock = SystemBrokerClock(),
+        directory: TemporaryDirectory? = nil,
+        clock: any BrokerClock = SystemBrokerClock(),
+        maxPages: Int? = nil,
         change: (inout BrokerConfiguration) -> Void = { _ in }
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
@@ -68,10 +57,14 @@ final class BrokerHarness: Sendable {
         let parts = parts
         try await loop.flatSubmit { () -> EventLoopFuture<Void> in
             do {
-                let store = try QueueStore(path: settled.storePath) { work in loop.execute(work) }
+                let store = try QueueStore(path: settled.storePath, maxPages: maxPages) { work in loop.execute(work) }
                 let core = BrokerCore(
-                    configuration: settled, loop: loop, store: store, clock: clock,
-                    log: Logger(label: "broker") { _ in SwiftLogNoOpLogHandler() })
+                    configuration: settled,
+                    loop: loop,
+                    store: store,
+                    clock: clock,
+                    log: Logger(label: "broker") { _ in SwiftLogNoOpLogHandler() }
+                )
                 core.sendCommand = { name, arguments in
                     log.append(([name] + arguments.values.compactMap(\.string)).joined(separator: " "))
                 }
@@ -110,10 +103,60 @@ final class BrokerHarness: Sendable {
         return client
     }
 
-    func worker(_ credits: [(String, Int)] = [("stage", 2), ("out", 64), ("ordered", 64)]) async throws -> FakeWorker {
+    /// No process has the process ids of fake workers: they are beyond the kernel's range.
+    func worker(
+        _ credits: [(String, Int)] = [("stage", 2), ("out", 64), ("ordered", 64)],
+        pid: Int32 = 5_000_000
+    ) async throws -> FakeWorker {
         let worker = try await FakeWorker(path: configuration.workerSocket, group: group)
-        try await worker.hello(credits, journal: directory.file("journal-\(credits.count)"))
+        try await worker.hello(credits, journal: journalPath(pid), pid: pid)
         return worker
+    }
+
+    func journalPath(_ pid: Int32) -> String { directory.file("journal-\(pid)") }
+
+    /// The supervisor's word of a worker's death.
+    func exited(pid: Int32, cause: String) async throws {
+        let parts = parts
+        try await group.next().submit {
+            if let (_, listeners) = parts.value { listeners.workers.exited(pid: pid, cause: cause) }
+        }.get()
+    }
+
+    func workers() async throws -> Int {
+        let parts = parts
+        return try await group.next().submit { parts.value?.1.workers.sessions.count ?? 0 }.get()
+    }
+
+    /// Items that workers and subscribers hold.
+    func claimed() async throws -> Int {
+        try await onLoop { core in
+            core.dispatcher.lines.values.reduce(0) { sum, line in line.sources.values.reduce(sum) { $0 + $1.claimed } }
+        }
+    }
+
+    /// Waits until all outcomes but those of so many items came in, and are on disk.
+    func settled(claimed wanted: Int = 0) async throws {
+        try await eventually("\(wanted) items are claimed") { try await claimed() == wanted }
+        let parts = parts
+        let loop = group.next()
+        try await loop.flatSubmit { () -> EventLoopFuture<Void> in
+            let promise = loop.makePromise(of: Void.self)
+            guard let (core, _) = parts.value else {
+                return loop.makeFailedFuture(TestSupportError.missing("the broker"))
+            }
+            core.dispatcher.whenWritten { promise.succeed() }
+            return promise.futureResult
+        }.get()
+    }
+
+    /// Moves the clock, and lets the broker look at it: the loop's timers go by the real one.
+    func advance(_ clock: VirtualBrokerClock, ms: Int64) async throws {
+        clock.advance(ms: ms)
+        try await onLoop { core in
+            core.dispatcher.scheduleDue()
+            core.dispatcher.touchAll()
+        }
     }
 
     func command(_ name: String, _ arguments: [String: JSONValue] = [:]) async throws -> ControlReply {
@@ -147,81 +190,4 @@ final class BrokerHarness: Sendable {
     }
 
     func stop() async throws { try await crash() }
-}
-
-/// A worker of the plugin `bench` that does what the test says.
-final class FakeWorker: Sendable {
-    struct Item: Sendable {
-        var delivered: DeliveredItem
-        var payload: String
-        var shared: String
-        var lane: String
-        var cursor: String
-    }
-
-    let items = EventLog<Item>()
-    let enqueued = EventLog<String?>()
-    private let channel: any Channel
-
-    init(path: String, group: any EventLoopGroup) async throws {
-        let (items, enqueued) = (items, enqueued)
-        channel = try await ClientBootstrap(group: group).channelInitializer { channel in
-            channel.eventLoop.makeCompletedFuture {
-                try channel.pipeline.syncOperations.addHandlers([
-                    ByteToMessageHandler(LinkMessageDecoder()), MessageToByteHandler(LinkMessageEncoder()),
-                    Reader(items: items, enqueued: enqueued),
-                ])
-            }
-        }.connect(unixDomainSocketPath: path).get()
-    }
-
-    func hello(_ credits: [(String, Int)], journal: String) async throws {
-        try await send(
-            .hello(
-                LinkHello(
-                    plugin: PluginName(unchecked: "bench"), pluginVersion: "1.0", generation: 1, pid: 4_000_000,
-                    journalPath: journal,
-                    queues: credits.map { QueueCredit(queue: QueueName(unchecked: $0.0), credit: UInt32($0.1)) })))
-    }
-
-    func send(_ message: LinkMessage) async throws { try await channel.writeAndFlush(message) }
-
-    func end(_ item: Item, _ outcome: Outcome, staging staged: [NewItem] = []) async throws {
-        try await send(.results([ItemResult(id: item.delivered.id, outcome: outcome, staged: staged)]))
-    }
-
-    func next(within limit: Duration = .seconds(20)) async throws -> Item { try await items.next(within: limit, "an item") }
-
-    func close() async throws { try await channel.close() }
-
-    private final class Reader: ChannelInboundHandler {
-        typealias InboundIn = LinkMessage
-        let items: EventLog<Item>
-        let enqueued: EventLog<String?>
-
-        init(items: EventLog<Item>, enqueued: EventLog<String?>) {
-            self.items = items
-            self.enqueued = enqueued
-        }
-
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            switch unwrapInboundIn(data) {
-            case .deliver(let batch):
-                for item in batch.items {
-                    func text(_ span: ByteSpan) -> String {
-                        batch.bytes.getString(
-                            at: batch.bytes.readerIndex + Int(span.offset), length: Int(span.count)) ?? ""
-                    }
-                    items.append(
-                        Item(
-                            delivered: item, payload: text(item.payload), shared: text(item.shared),
-                            lane: text(item.lane), cursor: text(item.cursor)))
-                }
-            case .enqueued(_, let error): enqueued.append(error)
-            default: break
-            }
-        }
-
-        func channelInactive(context: ChannelHandlerContext) { items.finish() }
-    }
 }
