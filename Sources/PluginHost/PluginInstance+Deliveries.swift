@@ -143,8 +143,8 @@ extension PluginInstance {
 
     /// Tells the plugin that a delivery should end soon. On the loop.
     func cancel(_ call: HandlerCall) {
-        guard !call.isCancelled, deliveries[call.token] === call else { return }
-        call.isCancelled = true
+        guard call.cancelledNs == nil, deliveries[call.token] === call else { return }
+        call.cancelledNs = HostClock.monotonicNs()
         guard let cancel = call.queue.cancel else { return }
         enter(.cancel, token: call.token) { cancel(call.site.state, call.token) }
     }
@@ -187,7 +187,7 @@ extension PluginInstance {
         var next = Int64.max
         var isOverdue = false
         for call in deliveries.all {
-            if now >= call.deadlineNs {
+            if now >= call.overdueNs {
                 log.host(
                     .error, "a delivery missed its deadline; its worker ends",
                     [
@@ -198,8 +198,8 @@ extension PluginInstance {
                 isOverdue = true
             } else {
                 watch.noteDeadline(call.deadlineNs)
-                next = min(next, now >= call.cancelNs ? call.deadlineNs : call.cancelNs)
                 if now >= call.cancelNs { cancel(call) }
+                next = min(next, call.cancelledNs == nil ? call.cancelNs : call.overdueNs)
             }
         }
         // With many slow deliveries one look serves several: 10 ms are nothing to a deadline.

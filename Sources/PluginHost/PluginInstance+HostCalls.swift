@@ -36,7 +36,11 @@ extension PluginInstance {
         guard !log.isClosed else { return HOSTD_E_CLOSED }
         // The pointer is the plugin's; the host only passes it back.
         nonisolated(unsafe) let user = user
-        loop.execute { self.enter(.callback) { function(user) } }
+        loop.execute {
+            // shutdown() may have come in between.
+            guard self.phase != .ended else { return }
+            self.enter(.callback) { function(user) }
+        }
         return HOSTD_OK
     }
 

@@ -67,6 +67,7 @@ package final class PluginInstance: @unchecked Sendable {
     var sweepAtNs = Int64.max
     var sweepTask: Scheduled<Void>?
     private var watchdog: Watchdog?
+    private var logFlush: RepeatedTask?
     /// Memory of deliveries that were given up: the plugin may still use it, for the rest of the process's life.
     var abandoned: [BatchArena] = []
     /// Called once on the loop when a delivery missed its deadline: its plugin can't be trusted any more, the worker ends.
@@ -130,6 +131,8 @@ package final class PluginInstance: @unchecked Sendable {
         }
         pluginState = state
         phase = .working
+        let log = log
+        logFlush = loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in log.flush() }
     }
 
     /// From now on `end` runs, on a thread of its own, when plugin code has kept the loop past a deadline. It gets a line
@@ -166,6 +169,8 @@ package final class PluginInstance: @unchecked Sendable {
         enter(.shutdown) { table.pointee.shutdown?(pluginState) }
         phase = .ended
         watchdog?.stop()
+        logFlush?.cancel()
+        log.flush()
         descriptors.stop()
         http.shutDown()
         sweepTask?.cancel()

@@ -17,6 +17,7 @@ import Testing
     func refused(address: String) throws {
         #expect(!AddressGuard.isPublic(try SocketAddress(ipAddress: address, port: 80)))
         #expect(!AddressGuard.mayTry(host: address))
+        #expect(!address.contains(":") || !AddressGuard.mayTry(host: "[\(address)]"))
     }
 
     @Test(

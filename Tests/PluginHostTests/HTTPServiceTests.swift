@@ -131,7 +131,7 @@ import WorkerLink
     func invalid() async throws {
         let (plugin, server) = (try await HostedPlugin(), try await SinkServer())
         #expect(try await plugin.answer("http-bad-header \(server.url("/ok"))") == "refused=\(HOSTD_E_INVAL)")
-        for url in ["nonsense", "ftp://x/", "http://", "http://a b/"] {
+        for url in ["nonsense", "ftp://x/", "http://", ""] {
             #expect(try await plugin.answer("http 2 \(url)").hasPrefix("refused=\(HOSTD_E_INVAL)"))
         }
         #expect(server.counts.requests.isEmpty)

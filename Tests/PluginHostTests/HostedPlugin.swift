@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import QueueCore
@@ -26,8 +28,7 @@ final class HostedPlugin: Sendable {
         opensSite: Bool = true, _ adjust: (inout PluginSettings) -> Void = { _ in }
     ) async throws {
         let directory = try TemporaryDirectory()
-        let path = directory.file("plugin.so")
-        try await CPlugin.build(fixture, to: path, macros: macros, adding: ["-pthread"])
+        let path = try await BuiltPlugins.shared.path(fixture, macros)
         var settings = PluginSettings(
             plugin: PluginName(unchecked: "scripted"), hostVersion: "hostd 1.2.3", queues: [],
             recipientsPath: directory.file("recipients.db"), keyValuePath: directory.file("kv.db"))
@@ -102,6 +103,34 @@ final class HostedPlugin: Sendable {
     /// The first report (a hold's text) that contains `text`.
     func report(_ text: String) async throws -> String {
         try await sink.holds.first("the report '\(text)'") { $0.text.contains(text) }.text
+    }
+}
+
+private let removeAtExit = NIOLockedValueBox("")
+
+/// Compiles each form of a fixture once for all tests: two instances in one process share its code and nothing else.
+private actor BuiltPlugins {
+    static let shared = BuiltPlugins()
+    private var built: [String: Task<String, any Error>] = [:]
+    private var directory: TemporaryDirectory?
+
+    func path(_ fixture: String, _ macros: [String: String]) async throws -> String {
+        let directory = try directory ?? TemporaryDirectory()
+        if self.directory == nil {
+            self.directory = directory
+            removeAtExit.withLockedValue { $0 = directory.path }
+            atexit { try? FileManager.default.removeItem(atPath: removeAtExit.withLockedValue { $0 }) }
+        }
+        let key = ([fixture] + macros.sorted { $0.key < $1.key }.map { "\($0.key)-\($0.value)" }).joined(separator: "-")
+        let build =
+            built[key]
+            ?? Task {
+                let path = directory.file("\(key).so")
+                try await CPlugin.build(fixture, to: path, macros: macros, adding: ["-pthread"])
+                return path
+            }
+        built[key] = build
+        return try await build.value
     }
 }
 

@@ -27,7 +27,9 @@ enum AddressGuard {
         guard let first = host.utf8.first, host.utf8.contains(UInt8(ascii: ":")) || (0x30...0x39).contains(first) else {
             return true
         }
-        guard let address = try? SocketAddress(ipAddress: host, port: 0) else { return true }
+        // An IPv6 literal may still be in its URL's brackets.
+        let literal = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
+        guard let address = try? SocketAddress(ipAddress: literal, port: 0) else { return true }
         return isPublic(address)
     }
 

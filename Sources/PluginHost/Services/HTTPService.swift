@@ -19,8 +19,8 @@ package struct HTTPSettings: Sendable {
 /// `hostd.http/1`: requests of a plugin, by async-http-client on the plugin's own loop.
 ///
 /// The private-address guard looks at the address that was really connected to, before the request is sent, so that DNS
-/// can't trick it. Its delegate interface is used, not the async one: no task, no thread, half the CPU time per request
-/// (docs/decisions/0007-http-delegate.md). On the loop.
+/// can't trick it. The client's delegate interface is used, not the async one: that one makes a task of the shared pool for
+/// each request. On the loop.
 final class HTTPService {
     /// A pool entry per host stays for as long as its client lives: after so many hosts a fresh client takes over.
     private static let hostsPerClient = 8192

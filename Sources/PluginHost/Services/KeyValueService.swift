@@ -10,6 +10,9 @@ final class KeyValueService {
     let writer: DatabaseThread<KeyValueWriter>
     private let path: String
     private var openReader: KeyValueReader?
+    /// Puts of this process; now and then one also frees what is over.
+    private var puts = 0
+    private static let putsPerPurge = 256
 
     init(path: String, plugin: PluginName, loop: any EventLoop) {
         self.path = path
@@ -23,6 +26,12 @@ final class KeyValueService {
         let reader = try KeyValueReader(path: path)
         openReader = reader
         return reader
+    }
+
+    /// Whether the put at hand should also free the room of values whose time is over.
+    func isPurgeDue() -> Bool {
+        puts += 1
+        return puts % Self.putsPerPurge == 0
     }
 }
 
@@ -66,8 +75,10 @@ extension PluginInstance {
         guard op > 0 else { return op }
         let (plugin, key, value) = (keyValues.plugin, key.text, value.array)
         let now = HostClock.unixMs()
+        let purges = keyValues.isPurgeDue()
         keyValues.writer.run({ writer in
-            try writer.put(name, plugin, key, value, version: version, ttlSeconds: ttlSeconds, nowMs: now)
+            if purges { try writer.purge(nowMs: now) }
+            return try writer.put(name, plugin, key, value, version: version, ttlSeconds: ttlSeconds, nowMs: now)
         }) { result in
             guard self.operations.finish(op) else { return }
             var (status, newVersion) = (HOSTD_OK, UInt64(0))
