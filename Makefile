@@ -11,7 +11,6 @@ TEST_WIDTH ?= 4
 STRIP ?= -Xlinker -s
 # `make test FILTER=QueueStoreTests` runs some only.
 FILTER ?=
-say = @echo '==> $(1)'
 toolchain = @command -v $(SWIFT) >/dev/null || { echo 'hostd needs Swift 6.3 or newer on PATH: see swift.org/install' >&2; exit 1; }
 RELEASE := HOSTD_SELF_CONTAINED=1 $(SWIFT) build -c release --static-swift-stdlib $(STRIP)
 
@@ -21,14 +20,14 @@ run: build ## install, build, start a demo network on loopback and post a notice
 build: ## release programs into .build/release, self-contained plugins into plugins.d
 	$(toolchain)
 	@scripts/install-packages build
-	$(call say,building hostd and queuectl (the first time takes some minutes)...)
+	@echo '==> building hostd and queuectl (the first time takes some minutes)...'
 	$(RELEASE) --explicit-target-dependency-import-check error
 	@scripts/install-plugins .build/release plugins.d
 
 test: ## everything: builds, then unit, contract, interop and kill tests
 	$(toolchain)
 	@scripts/install-packages build test
-	$(call say,building and running the tests (the first time takes some minutes)...)
+	@echo '==> building and running the tests (the first time takes some minutes)...'
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) \
 	    $(SWIFT) test --disable-xctest $(if $(FILTER),--filter $(FILTER))
 
@@ -38,20 +37,21 @@ UNIT := --disable-xctest --skip EndToEndTests $(if $(FILTER),--filter $(FILTER))
 test-tsan: ## the unit tests under ThreadSanitizer
 	$(toolchain)
 	@scripts/install-packages build test
-	$(call say,building and running the unit tests under ThreadSanitizer...)
+	@echo '==> building and running the unit tests under ThreadSanitizer...'
 	$(SWIFT) test --scratch-path .build-tsan --sanitize=thread -Xlinker --export-dynamic $(UNIT)
 
 # detect_leaks=0: LeakSanitizer counts the test runner's own.
 test-asan: ## the unit tests under AddressSanitizer
 	$(toolchain)
 	@scripts/install-packages build test
-	$(call say,building and running the unit tests under AddressSanitizer...)
+	@echo '==> building and running the unit tests under AddressSanitizer...'
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --scratch-path .build-asan --sanitize=address $(UNIT)
 
-bench: ## measure against Sidekiq and wrk, side by side (ROWS=fanout,noop QUICK=1 RABBITMQ=1)
-	@scripts/install-packages build bench $(if $(RABBITMQ),rabbitmq)
-	@$(MAKE) --no-print-directory build
-	@exec Benchmarks/run $(if $(ROWS),--rows $(ROWS)) $(if $(QUICK),--quick) $(if $(RABBITMQ),--rabbitmq)
+bench: ## measure against Sidekiq and wrk, side by side (ROWS=fanout,noop QUICK=1 RABBITMQ=1 PROFILE=1)
+	@scripts/install-packages build bench $(if $(RABBITMQ),rabbitmq) $(if $(PROFILE),profile)
+	@$(MAKE) --no-print-directory build $(if $(PROFILE),STRIP=)
+	@exec Benchmarks/run $(if $(ROWS),--rows $(ROWS)) \
+	    $(if $(QUICK),--quick) $(if $(RABBITMQ),--rabbitmq) $(if $(PROFILE),--profile)
 
 format: ## rewrite the Swift sources in the project's format
 	$(SWIFT) format --in-place --parallel --recursive $(SOURCES)
@@ -59,7 +59,7 @@ format: ## rewrite the Swift sources in the project's format
 lint: ## format, layers, file length, words, ABI
 	$(toolchain)
 	@scripts/install-packages build
-	$(call say,checking format, layers, length, words, ABI...)
+	@echo '==> checking format, layers, length, words, ABI...'
 	@$(SWIFT) format lint --strict --parallel --recursive $(SOURCES)
 	@scripts/check-layers
 	@scripts/check-length

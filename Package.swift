@@ -96,7 +96,7 @@ let package = Package(
         module("Control", ["QueueCore", nioCore, nioPosix]),
         module("WorkerLink", ["QueueCore", nioCore]),
         module("QueueStore", ["QueueCore", grdb, sqlite, nioConcurrency]),
-        module("RecipientDirectory", ["QueueCore", grdb]),
+        module("RecipientDirectory", ["QueueCore", grdb, sqlite]),
         module("PluginFiles", ["PluginABI", "QueueCore", crypto]),
         module(
             "PluginHost",
@@ -140,7 +140,7 @@ let package = Package(
         tests("PluginKitTests", ["PluginKit", "PluginKitTesting", "TestSupport"]),
         tests("OAuth1Tests", ["OAuth1"]),
         tests("OMBTests", ["OMB", "PluginKit", "PluginKitTesting", "OAuth1", "TestSupport"]),
-        tests("StompTests", ["Stomp", "TestSupport", nioCore]),
+        tests("StompTests", ["Stomp", "TestSupport", nioCore, nioPosix]),
         tests("HostConfigTests", ["HostConfig", "QueueCore", "TestSupport"]),
         tests("TelemetryTests", ["Telemetry", "QueueCore", logging]),
         tests("ControlTests", ["Control", "QueueCore", "TestSupport", nioCore, nioPosix]),

@@ -57,7 +57,7 @@ for node in nodes:
     elif node["kind"] == "EnumDecl":
         faults.append(f"{name}: an enum: its size is not fixed")
     elif node["kind"] == "RecordDecl" and fields:
-        mark = re.search(rf"struct {name}\s*\{{.*?/\* \((sized|frozen)\)", text, re.S)
+        mark = re.search(rf"struct {name}\s*\{{.*/\* \((sized|frozen)\)", text)
         if not mark:
             faults.append(f"{name}: found no mark, wanted (sized) or (frozen)")
         elif mark[1] == "sized" and (fields[0]["name"], fields[0]["type"]["qualType"]) != ("struct_size", "uint32_t"):

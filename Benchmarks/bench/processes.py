@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes that a benchmark starts, and what /proc says of them."""
+
 import glob, os, re, socket, subprocess, time
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -38,15 +39,21 @@ def answers(port):
 
 
 class Child:
-    """A process of ours, ended by its own pid; its output goes to a log file beside its work."""
+    """A process of ours, ended by its own pid, or when we are killed; its output goes to a log file beside its work."""
 
     def __init__(self, name, arguments, environment=None, cwd=None):
         self.name = name
         self.log = os.path.join(WORK, f"{name}.log")
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
-                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd, start_new_session=True,
-                env={**os.environ, **(environment or {})})
+                ["setpriv", "--pdeathsig", "TERM", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=cwd,
+                start_new_session=True,
+                env={**os.environ, **(environment or {})},
+            )
         self.pid = self.process.pid
 
     def wait_until(self, condition, seconds=20):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a row needs running: sinks, the peer, and hostd, each on free loopback ports and in a folder of its own."""
+
 import json, os, shutil, subprocess
 
 from .processes import ROOT, WORK, BenchError, Child, answers, cpu_seconds, free_port, peak_mib, tree, wait_for
@@ -34,8 +35,21 @@ def build_tools():
         subprocess.run(["cc", "-std=gnu11", "-O2", "-o", f"{folder}/{tool}", f"{source}/tools/{tool}.c"], check=True)
     plugins = fresh_folder("plugins.d")
     subprocess.run(
-        ["cc", "-std=c99", "-O2", "-shared", "-fPIC", "-fvisibility=hidden", "-I", f"{ROOT}/Sources/PluginABI/include",
-         "-o", f"{plugins}/bench.so", f"{source}/plugins/bench.c"], check=True)
+        [
+            "cc",
+            "-std=c99",
+            "-O2",
+            "-shared",
+            "-fPIC",
+            "-fvisibility=hidden",
+            "-I",
+            f"{ROOT}/Sources/PluginABI/include",
+            "-o",
+            f"{plugins}/bench.so",
+            f"{source}/plugins/bench.c",
+        ],
+        check=True,
+    )
     shutil.copy(f"{ROOT}/plugins.d/omb.so", f"{plugins}/omb.so")
     for plugin in ("bench.so", "omb.so"):
         os.chmod(f"{plugins}/{plugin}", 0o755)
@@ -50,7 +64,9 @@ class Nginx(Child):
         self.port = free_port()
         with open(f"{folder}/nginx.conf", "w") as file:
             file.write(NGINX.format(work=folder, port=self.port, answer=OMB_ANSWER))
-        super().__init__("nginx", ["/usr/sbin/nginx", "-p", folder, "-c", f"{folder}/nginx.conf", "-e", f"{folder}/nginx.err"])
+        super().__init__(
+            "nginx", ["/usr/sbin/nginx", "-p", folder, "-c", f"{folder}/nginx.conf", "-e", f"{folder}/nginx.err"]
+        )
         self.wait_until(lambda: answers(self.port))
         self.count = Counter(self.port, own_requests_count=True)
 
@@ -74,27 +90,55 @@ class Sidekiq:
     def __init__(self, threads, sink_port):
         self.redis_port = free_port()
         folder = fresh_folder("redis")
-        self.server = Child("redis", ["/usr/bin/redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", "--dir",
-                                      folder, "--save", "", "--appendonly", "no", "--daemonize", "no"])
+        self.server = Child(
+            "redis",
+            [
+                "/usr/bin/redis-server",
+                "--port",
+                str(self.redis_port),
+                "--bind",
+                "127.0.0.1",
+                "--dir",
+                folder,
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--daemonize",
+                "no",
+            ],
+        )
         self.server.wait_until(lambda: answers(self.redis_port))
         self.redis = Redis(self.redis_port)
         self.worker = Child(
-            "sidekiq", ["sidekiq", "-r", "./jobs.rb", "-c", str(threads), "-q", "default", "-e", "production"],
-            {"REDIS_PORT": str(self.redis_port), "SINK_PORT": str(sink_port)}, os.path.join(ROOT, "Benchmarks/peers/sidekiq"))
+            "sidekiq",
+            ["sidekiq", "-r", "./jobs.rb", "-c", str(threads), "-q", "default", "-e", "production"],
+            {"REDIS_PORT": str(self.redis_port), "SINK_PORT": str(sink_port)},
+            os.path.join(ROOT, "Benchmarks/peers/sidekiq"),
+        )
         self.worker.wait_until(lambda: self.redis("SCARD", "processes"), 30)
         self.serial = 0
 
     def job(self, name, *arguments):
         self.serial += 1
-        return json.dumps({"class": name, "args": list(arguments), "jid": f"{self.serial:024x}", "queue": "default",
-                           "retry": True, "created_at": 0, "enqueued_at": 0})
+        return json.dumps(
+            {
+                "class": name,
+                "args": list(arguments),
+                "jid": f"{self.serial:024x}",
+                "queue": "default",
+                "retry": True,
+                "created_at": 0,
+                "enqueued_at": 0,
+            }
+        )
 
     def stage(self, jobs):
         """Jobs that start all at once when go() is called."""
         self.redis("DEL", "staging")
         self.redis("SADD", "queues", "default")
         for first in range(0, len(jobs), 1000):
-            self.redis.pipeline([("LPUSH", "staging", job) for job in jobs[first:first + 1000]])
+            self.redis.pipeline([("LPUSH", "staging", job) for job in jobs[first : first + 1000]])
 
     def go(self):
         self.redis("RENAME", "staging", "queue:default")
@@ -127,13 +171,17 @@ class Hostd:
         os.makedirs(f"{self.folder}/sites.d")
         with open(self.config, "w") as file:
             file.write(
-                f'state_dir: "{self.folder}/state"\nplugins_dir: "{plugins_folder}"\nsites_dir: "{self.folder}/sites.d"\n'
+                f'state_dir: "{self.folder}/state"\nsites_dir: "{self.folder}/sites.d"\n'
+                f'plugins_dir: "{plugins_folder}"\n'
                 f"queue:\n  listen: 127.0.0.1:{self.stomp_port}\nconsole:\n  listen: 127.0.0.1:{self.console_port}\n"
-                "http:\n  allow_private: true\n")
+                "http:\n  allow_private: true\n"
+            )
         for site in self.SITES:
             with open(f"{self.folder}/sites.d/{site}.yaml", "w") as file:
-                file.write(f"nickname: {site}\nserver: {site}.example\nplugins:\n"
-                           "  bench: { enabled: true }\n  omb: { enabled: true }\n")
+                file.write(
+                    f"nickname: {site}\nserver: {site}.example\nplugins:\n"
+                    "  bench: { enabled: true }\n  omb: { enabled: true }\n"
+                )
         self.child = None
 
     def launch(self):
@@ -146,8 +194,12 @@ class Hostd:
         return self
 
     def queuectl(self, *arguments):
-        done = subprocess.run([f"{ROOT}/.build/release/queuectl", "--config", self.config, *arguments],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = subprocess.run(
+            [f"{ROOT}/.build/release/queuectl", "--config", self.config, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
         if done.returncode != 0:
             raise BenchError(f"queuectl {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout
@@ -201,14 +253,26 @@ class Hostd:
 
 
 def recipient(author, port, path, number):
-    return (f'{{"plugin":"omb","author":"{author}","target":"http://127.0.0.1:{port}{path}/{number}",'
-            f'"credentials":{{"token":"t{number}","secret":"s{number}"}}}}\n')
+    return (
+        f'{{"plugin":"omb","author":"{author}","target":"http://127.0.0.1:{port}{path}/{number}",'
+        f'"credentials":{{"token":"t{number}","secret":"s{number}"}}}}\n'
+    )
 
 
 def notice(number, author, tag=""):
     uri = f"http://bench.example/notice/{tag}{number}"
-    return json.dumps({
-        "id": number, "uri": uri, "url": uri, "content": "A notice of ordinary length, as people write them. " * 2,
-        "rendered": "<p>A notice</p>", "created": "2026-11-24T10:00:00Z", "source": "web", "is_local": 1,
-        "author": {"id": 7, "uri": author, "nickname": "alice", "fullname": "Alice", "profile_url": author},
-        "license": "http://creativecommons.org/licenses/by/3.0/", "tags": []})
+    return json.dumps(
+        {
+            "id": number,
+            "uri": uri,
+            "url": uri,
+            "content": "A notice of ordinary length, as people write them. " * 2,
+            "rendered": "<p>A notice</p>",
+            "created": "2026-11-24T10:00:00Z",
+            "source": "web",
+            "is_local": 1,
+            "author": {"id": 7, "uri": author, "nickname": "alice", "fullname": "Alice", "profile_url": author},
+            "license": "http://creativecommons.org/licenses/by/3.0/",
+            "tags": [],
+        }
+    )

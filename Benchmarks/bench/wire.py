@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The little of STOMP, Redis and HTTP that the benchmarks speak themselves."""
+
 import http.client, socket
 
 from .processes import BenchError
@@ -18,8 +19,14 @@ class Stomp:
     def send(self, queue, body, site, **headers):
         self.sent += 1
         body = body.encode()
-        lines = ["destination:/queue/statusnet/main", f"site:{site}", f"queue:{queue}", "persistent:true",
-                 f"receipt:{self.sent}", f"content-length:{len(body)}"]
+        lines = [
+            "destination:/queue/statusnet/main",
+            f"site:{site}",
+            f"queue:{queue}",
+            "persistent:true",
+            f"receipt:{self.sent}",
+            f"content-length:{len(body)}",
+        ]
         lines += [f"{name}:{value}" for name, value in headers.items()]
         self.socket.sendall(("SEND\n" + "\n".join(lines) + "\n\n").encode() + body + b"\0")
         self._await(b"RECEIPT\n")

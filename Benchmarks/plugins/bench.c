@@ -58,7 +58,8 @@ static uint32_t expand(void *site_state, const hostd_job *job, hostd_result *out
     char frame[160], cursor[24], path[100];
     unsigned long total, port, hosts, first = 0, count;
     (void)site_state;
-    if (copy(job->payload, frame, sizeof frame) < 0 || sscanf(frame, "%lu %lu %lu %99s", &total, &port, &hosts, path) != 4)
+    if (copy(job->payload, frame, sizeof frame) < 0
+        || sscanf(frame, "%lu %lu %lu %99s", &total, &port, &hosts, path) != 4)
         return refuse(out, "expected \"N PORT HOSTS PATH\"");
     if (job->cursor.len > 0 && copy(job->cursor, cursor, sizeof cursor) == 0) first = strtoul(cursor, NULL, 10);
     for (count = 0; count < CHUNK && first + count < total; count++) {
@@ -67,7 +68,8 @@ static uint32_t expand(void *site_state, const hostd_job *job, hostd_result *out
         memset(item, 0, sizeof *item);
         item->struct_size = sizeof *item;
         if (hosts > 0)
-            snprintf(urls[count], sizeof urls[count], "http://127.1.%lu.%lu:%lu%s/%lu", at / 250, at % 250 + 1, port, path, index);
+            snprintf(urls[count], sizeof urls[count], "http://127.1.%lu.%lu:%lu%s/%lu", at / 250, at % 250 + 1, port, path,
+                     index);
         else
             snprintf(urls[count], sizeof urls[count], "http://127.0.0.1:%lu%s/%lu", port, path, index);
         item->queue = text("benchout");
@@ -158,7 +160,8 @@ static int32_t init(const hostd_host *h, void **state, char *err, size_t capacit
 
 static void shut_down(void *state) { (void)state; }
 
-static int32_t open_site(void *state, const hostd_site_opening *opening, void **site_state, char *err, size_t capacity) {
+static int32_t open_site(void *state, const hostd_site_opening *opening, void **site_state, char *err,
+                         size_t capacity) {
     site_record *record = calloc(1, sizeof *record);
     (void)state;
     if (record == NULL) {
@@ -180,8 +183,8 @@ static void drain_site(void *site_state, int64_t deadline_ms) {
 static void close_site(void *site_state) { free(site_state); }
 
 static const hostd_plugin plugin = {
-    sizeof(hostd_plugin), 0, "hostd.benchmark", handlers, 3, 0, init, shut_down, open_site, NULL, drain_site, close_site,
-    NULL, NULL, 0, 0, NULL, 0, 0,
+    sizeof(hostd_plugin), 0, "hostd.benchmark", handlers, 3, 0, init, shut_down, open_site, NULL, drain_site,
+    close_site, NULL, NULL, 0, 0, NULL, 0, 0,
 };
 
 HOSTD_PLUGIN("hostd.benchmark", "1.0.0") { return &plugin; }

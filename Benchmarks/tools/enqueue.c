@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Enqueues as fast as one STOMP connection takes it: persistent SENDs, pipelined, one RECEIPT at the end, which says that
- * all of them are on disk.
+ * Enqueues as fast as one STOMP connection takes it: persistent SENDs, pipelined, one RECEIPT at the end, which says
+ * that all of them are on disk.
  *
  *   enqueue PORT COUNT BYTES DESTINATION [HEADER:VALUE | login=NAME | passcode=WORD]...
  *

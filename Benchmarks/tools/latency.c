@@ -52,7 +52,8 @@ static void drop(int i) {
 /* Reads what is there; answers each whole request; tells whether one of them carried the tag. */
 static int serve(int i, const char *tag) {
     int found = 0;
-    ssize_t n = recv(polled[i].fd, buffers[i].bytes + buffers[i].length, CAPACITY - 1 - buffers[i].length, MSG_DONTWAIT);
+    size_t room = CAPACITY - 1 - buffers[i].length;
+    ssize_t n = recv(polled[i].fd, buffers[i].bytes + buffers[i].length, room, MSG_DONTWAIT);
     if (n <= 0) {
         drop(i);
         return 0;
@@ -130,8 +131,10 @@ int main(int argc, char **argv) {
     polled[0].events = POLLIN;
     setsockopt(polled[0].fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     address.sin_port = htons((uint16_t)atoi(argv[2]));
-    if (bind(polled[0].fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(polled[0].fd, 512) < 0) die("listen");
-    producer = strncmp(argv[6], "redis:", 6) == 0 ? tcp_connect(atoi(argv[1])) : stomp_connect(atoi(argv[1]), NULL, NULL);
+    if (bind(polled[0].fd, (struct sockaddr *)&address, sizeof address) < 0) die("bind");
+    if (listen(polled[0].fd, 512) < 0) die("listen");
+    if (strncmp(argv[6], "redis:", 6) == 0) producer = tcp_connect(atoi(argv[1]));
+    else producer = stomp_connect(atoi(argv[1]), NULL, NULL);
     for (number = 1; number <= count; number++) {
         char tag[32];
         double sent, arrived;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An HTTP/1.1 sink on every loopback address, for what nginx can't play: targets that are far away, and targets that hang.
+ * An HTTP/1.1 sink on every loopback address, for what nginx can't play: targets that are far away, that hang, that fail.
  *
  *   sink PORT [delay MS] [hang HOSTS SECONDS] [fail PREFIX]
  *
  * POSTs to 127.1.x.y whose number (x * 250 + y) is at most HOSTS are never answered: the connection is closed after
- * SECONDS. Paths that begin with PREFIX get a 503. GET /stat answers with "COUNT CONNECTIONS PEAK FAILED HANGING": POSTs
- * answered with 200, connections open now and at most, 503s, POSTs that hang. One thread, one epoll.
+ * SECONDS. Paths that begin with PREFIX get a 503. GET /stat answers with "COUNT CONNECTIONS PEAK FAILED HANGING":
+ * POSTs answered with 200, connections open now and at most, 503s, POSTs that hang. One thread, one epoll.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -153,6 +153,7 @@ static void accept_all(int listener, int poller) {
         socklen_t size = sizeof local;
         struct epoll_event event;
         uint32_t address;
+        int64_t number;
         int on = 1, fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         connection *c;
         if (fd < 0) return;
@@ -167,7 +168,8 @@ static void accept_all(int listener, int poller) {
         if (c == NULL) abort();
         c->fd = fd;
         c->length = 0;
-        c->hanging = address >> 16 == 0x7f01 && (int64_t)((address >> 8 & 255) * 250 + (address & 255)) <= hanging_hosts;
+        number = (address >> 8 & 255) * 250 + (address & 255);
+        c->hanging = address >> 16 == 0x7f01 && number <= hanging_hosts;
         if (++connections > peak) peak = connections;
         event.events = EPOLLIN;
         event.data.ptr = c;

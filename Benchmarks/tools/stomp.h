@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The little of STOMP 1.2 that the measuring clients need: connect, SEND, wait for a RECEIPT. Any failure ends the program.
+ * The little of STOMP 1.2 that the measuring clients need: connect, SEND, wait for a RECEIPT. Any failure ends them.
  */
 #ifndef BENCH_STOMP_H
 #define BENCH_STOMP_H
@@ -65,8 +65,9 @@ static inline void await_frame(int fd, const char *receipt) {
 }
 
 static inline int tcp_connect(int port) {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    to.sin_port = htons((uint16_t)port);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0) die("connect");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
@@ -85,7 +86,8 @@ static inline int stomp_connect(int port, const char *login, const char *passcod
 /* One SEND, NUL included, at `to`; `extra` is header lines, each with its newline. Returns its length. */
 static inline size_t stomp_send(char *to, size_t capacity, const char *destination, const char *extra, const char *body,
                                 size_t length) {
-    int n = snprintf(to, capacity, "SEND\ndestination:%s\npersistent:true\n%scontent-length:%zu\n\n", destination, extra, length);
+    int n = snprintf(to, capacity, "SEND\ndestination:%s\npersistent:true\n%scontent-length:%zu\n\n", destination, extra,
+                     length);
     if (n < 0 || (size_t)n + length + 1 > capacity) die("a frame that is too long");
     memcpy(to + n, body, length);
     to[(size_t)n + length] = 0;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 package import FoundationEssentials
 
-/// How figures are told to people. queuectl and the console's page both use this, so that they say the same.
+/// How figures are told to people.
+///
+/// queuectl and the console's page both use this, so that they say the same.
 package enum Figures {
-    /// `1,234,567`
+    /// `1,234,567`.
     package static func count(_ number: Int64) -> String {
         let digits = String(number.magnitude)
         var text = number < 0 ? "-" : ""
@@ -14,7 +16,7 @@ package enum Figures {
         return text
     }
 
-    /// `512 B`, `1.5 KiB`, `48 MiB`
+    /// `512 B`, `1.5 KiB`, `48 MiB`.
     package static func bytes(_ number: Int64) -> String {
         var value = Double(number)
         var unit = 0
@@ -27,7 +29,7 @@ package enum Figures {
         return (unit == 0 ? String(number) : tenths(value, upTo: 10)) + " " + units[unit]
     }
 
-    /// Items a second: `0`, `0.4`, `12.5`, `1,240`
+    /// Items a second: `0`, `0.4`, `12.5`, `1,240`.
     package static func rate(_ perSecond: Double) -> String {
         guard perSecond.isFinite else { return "-" }
         if perSecond > 0, perSecond < 0.05 { return "<0.1" }

@@ -68,8 +68,13 @@ package struct FolderFault: Hashable, Sendable, CustomStringConvertible {
         case writable(mode: UInt32)
     }
 
-    package var folder: String
-    package var kind: Kind
+    package let folder: String
+    package let kind: Kind
+
+    package init(folder: String, kind: Kind) {
+        self.folder = folder
+        self.kind = kind
+    }
 
     package var description: String {
         switch kind {

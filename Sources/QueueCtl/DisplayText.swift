@@ -42,7 +42,8 @@ struct DisplayText: Equatable {
             text.prefix { character in
                 used += columns(of: character)
                 return used <= limit
-            })
+            }
+        )
     }
 
     /// Bidirectional controls: shown as they are, they would reorder the rest of the line.

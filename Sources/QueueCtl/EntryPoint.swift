@@ -7,7 +7,9 @@ import HostConfig
 @main
 enum EntryPoint {
     static func main() async {
-        exit(await run(Array(CommandLine.arguments.dropFirst())))
+        // Not exit(3): it would take libraries' globals apart under the event loops' threads, which still run. There is
+        // nothing to flush: output is written at once.
+        _exit(await run(Array(CommandLine.arguments.dropFirst())))
     }
 
     static func run(_ arguments: [String]) async -> Int32 {

@@ -5,7 +5,9 @@ import NIOCore
 /// A file of frames, or standard input for `-`: read in order, whole or line by line, never more in memory than a few
 /// lines need.
 struct InputFile: ~Copyable {
-    /// Bytes of one frame or line. The broker takes 1 MiB; what is beyond this isn't even read.
+    /// Bytes of one frame or line.
+    ///
+    /// The broker takes 1 MiB; what is beyond this isn't even read.
     static let mostBytes = 16 << 20
     private static let chunk = 256 << 10
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 
-/// The options of StatusNet's queuectl, several at once: `--update -s<site>`, `--restart`, `--stop`. Scripts that call
-/// the old program go on working.
+/// The options of StatusNet's queuectl, several at once: `--update -s<site>`, `--restart`, `--stop`.
+///
+/// Scripts that call the old program go on working.
 struct LegacyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "queuectl", abstract: "StatusNet's options: the same as the commands update, restart and stop.",
-        discussion: "Example:\n  queuectl --update -salice --restart")
+        commandName: "queuectl",
+        abstract: "StatusNet's options: the same as the commands update, restart and stop.",
+        discussion: "Example:\n  queuectl --update -salice --restart"
+    )
 
     @OptionGroup var global: GlobalOptions
     @Flag(name: [.short, .long], help: "Read the site's configuration again (queuectl update).")
@@ -17,7 +20,8 @@ struct LegacyCommand: AsyncParsableCommand {
     var stop = false
     @Option(
         name: [.customShort("s", allowingJoined: true), .long],
-        help: ArgumentHelp("The site that --update is about.", valueName: "site"))
+        help: ArgumentHelp("The site that --update is about.", valueName: "site")
+    )
     var site: SiteArgument?
 
     /// Whether these are the old options: one of the three is there, and no command's name.

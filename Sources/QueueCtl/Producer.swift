@@ -15,20 +15,31 @@ struct Producer {
     /// Frames, and about how many bytes, that go to the connection in one call.
     private static let batch = (frames: 250, bytes: 1 << 20)
 
-    /// The Unix socket first: it needs no login. TCP is for a hostd that runs as another user.
-    static func connect(to installation: Installation, headers: [(name: String, value: String)]) async throws -> Producer {
+    /// The Unix socket first: it needs no login.
+    ///
+    /// TCP is for a hostd that runs as another user.
+    static func connect(
+        to installation: Installation,
+        headers: [(name: String, value: String)]
+    ) async throws -> Producer {
         let queue = installation.config.queue
         let connection: StompConnection
         do {
             connection = try await StompConnection.connect(
-                .unix(installation.stompSocket), login: queue.username, passcode: queue.password?.reveal(),
-                window: window)
+                .unix(installation.stompSocket),
+                login: queue.username,
+                passcode: queue.password?.reveal(),
+                window: window
+            )
         } catch StompError.unreachable(_, let reason) {
             guard let listen = queue.listen, listen.port > 0 else { throw QueueCtlError.noBroker(reason: reason) }
             do {
                 connection = try await StompConnection.connect(
-                    .tcp(host: reachable(listen.host), port: listen.port), login: queue.username,
-                    passcode: queue.password?.reveal(), window: window)
+                    .tcp(host: reachable(listen.host), port: listen.port),
+                    login: queue.username,
+                    passcode: queue.password?.reveal(),
+                    window: window
+                )
             } catch StompError.unreachable {
                 throw QueueCtlError.noBroker(reason: "neither \(installation.stompSocket) nor \(listen) answers")
             }
@@ -45,7 +56,9 @@ struct Producer {
         }
     }
 
-    /// The whole input as one frame. 1, or an error.
+    /// The whole input as one frame.
+    ///
+    /// 1, or an error.
     func enqueueWhole(_ input: inout InputFile) async throws -> Int {
         let frame = try input.whole()
         guard frame.readableBytes > 0 else { throw QueueCtlError.emptyInput(file: input.name) }
@@ -101,6 +114,8 @@ struct Producer {
     }
 
     private static func isBlank(_ line: ByteBuffer) -> Bool {
-        line.readableBytesView.allSatisfy { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\r") }
+        line.readableBytesView.allSatisfy {
+            $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\r")
+        }
     }
 }

@@ -2,8 +2,10 @@
 import ArgumentParser
 import Control
 
-/// The command line of hostd's operators. Commands that ask the running hostd use its control socket; `enqueue` is a
-/// STOMP producer like any other; `recipients` works on the directory's file, hostd running or not.
+/// The command line of hostd's operators.
+///
+/// Commands that ask the running hostd use its control socket; `enqueue` is a STOMP producer like any other;
+/// `recipients` works on the directory's file, hostd running or not.
 struct QueueCtl: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "queuectl",
@@ -22,7 +24,8 @@ struct QueueCtl: AsyncParsableCommand {
             EnqueueCommand.self, StatusCommand.self, PluginsCommand.self, SitesCommand.self, RecipientsCommand.self,
             DeadCommand.self, NoticeCommand.self, PauseCommand.self, ResumeCommand.self, UpdateCommand.self,
             StopCommand.self, RestartCommand.self,
-        ])
+        ]
+    )
 
     @OptionGroup var global: GlobalOptions
 }
@@ -31,8 +34,11 @@ struct QueueCtl: AsyncParsableCommand {
 struct GlobalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "hostd's configuration (default: hostd.yaml in this folder).", valueName: "hostd.yaml"),
-        completion: .file(extensions: ["yaml", "yml"]))
+            "hostd's configuration (default: hostd.yaml in this folder).",
+            valueName: "hostd.yaml"
+        ),
+        completion: .file(extensions: ["yaml", "yml"])
+    )
     var config: String?
 }
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import HostConfig
 import RecipientDirectory
 
 /// The recipients directory of an installation, also of one that was never started.
 struct RecipientsFile {
     private let path: String
 
-    /// Makes state directory and file where there are none, for hostd's user alone. The file goes to whoever owns the
-    /// directory: what root made for itself hostd couldn't open.
+    /// Makes state directory and file where there are none, for hostd's user alone.
+    ///
+    /// The file goes to whoever owns the directory: what root made for itself hostd couldn't open.
     init(_ installation: Installation) throws {
         path = installation.recipientsPath
         let directory = installation.config.stateDir
@@ -35,7 +37,10 @@ struct RecipientLines {
 
     /// Tells each bad line on standard error; throws where there was one, after the good ones were taken.
     func apply(
-        _ action: RecipientLineAction, to directory: RecipientWriter, of owner: RecipientsOwner, isStrict: Bool
+        _ action: RecipientLineAction,
+        to directory: RecipientWriter,
+        of owner: RecipientsOwner,
+        isStrict: Bool
     ) throws -> RecipientImportReport {
         let isInput = file == "-"
         let descriptor = isInput ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC)
@@ -45,9 +50,13 @@ struct RecipientLines {
         defer { if !isInput { close(descriptor) } }
         let name = isInput ? "standard input" : file
         let report = try directory.apply(
-            action, owner.site.site.name, owner.plugin.name, from: LineReader(descriptor: descriptor, name: name),
+            action,
+            owner.site.site.name,
+            owner.plugin.name,
+            from: LineReader(descriptor: descriptor, name: name),
             isStrict: isStrict,
-            onBadLine: { Output.complain("\(name):\($0.number): \(DisplayText($0.reason).text)") })
+            onBadLine: { Output.complain("\(name):\($0.number): \(DisplayText($0.reason).text)") }
+        )
         guard report.rejected == 0 else {
             throw QueueCtlError.takenInPart(accepted: report.accepted, refused: report.rejected)
         }
@@ -55,7 +64,9 @@ struct RecipientLines {
     }
 }
 
-/// Where an export goes. A file appears under its name when it is whole, and only its owner may read it.
+/// Where an export goes.
+///
+/// A file appears under its name when it is whole, and only its owner may read it.
 struct ExportFile: ~Copyable {
     private let path: String?
     private let partial: String

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
 
-/// Rows in aligned columns. Pure: the terminal's width and its colours are told.
+/// Rows in aligned columns.
+///
+/// Pure: the terminal's width and its colours are told.
 ///
 /// A long list comes in several tables, one a page: each carries on with the widths of the one before.
 struct Table {

@@ -10,12 +10,15 @@ enum Ink: String {
     case bold = "1"
 }
 
-/// Where output goes, and what can be done there. Escape sequences and cuts are for people in front of a terminal;
-/// a pipe or a file gets plain, whole text.
+/// Where output goes, and what can be done there.
+///
+/// Escape sequences and cuts are for people in front of a terminal; a pipe or a file gets plain, whole text.
 struct Terminal {
     let isInteractive: Bool
     /// nil: no limit.
     let columns: Int?
+    /// nil: no limit.
+    var rows: Int?
     let hasColour: Bool
 
     static let plain = Terminal(isInteractive: false, columns: nil, hasColour: false)
@@ -27,13 +30,29 @@ struct Terminal {
         // https://no-color.org: set and not empty.
         let noColour = environment("NO_COLOR").map { !$0.isEmpty } ?? false
         return Terminal(
-            isInteractive: true, columns: isSized ? Int(size.ws_col) : nil,
-            hasColour: !noColour && environment("TERM") != "dumb")
+            isInteractive: true,
+            columns: isSized ? Int(size.ws_col) : nil,
+            rows: isSized && size.ws_row > 1 ? Int(size.ws_row) : nil,
+            hasColour: !noColour && environment("TERM") != "dumb"
+        )
     }
 
     func paint(_ text: String, _ ink: Ink?) -> String {
         guard hasColour, let ink else { return text }
         return "\u{1B}[\(ink.rawValue)m\(text)\u{1B}[0m"
+    }
+
+    /// The whole screen over what was there, without flicker: home, each line over the old one, then clear what is left.
+    ///
+    /// Lines for which there is no room are counted: scrolled away, they would leave a torn picture.
+    func screen(_ text: String) -> String {
+        var lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        if lines.last == "" { lines.removeLast() }
+        if let rows, lines.count > rows - 1 {
+            let more = lines.count - (rows - 2)
+            lines = lines.prefix(max(0, rows - 2)) + ["… \(more) more lines"]
+        }
+        return "\u{1B}[H" + lines.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J"
     }
 
     static func environment(_ name: String) -> String? {
@@ -44,7 +63,9 @@ struct Terminal {
 /// The reader of our output went away (`queuectl dead list | head`): not a failure, but no reason to go on.
 struct OutputClosed: Error {}
 
-/// Standard output and standard error, whole writes. `print` would go on for ever after the reader went away.
+/// Standard output and standard error, whole writes.
+///
+/// `print` would go on for ever after the reader went away.
 enum Output {
     static func write(_ text: String) throws {
         try write(text, to: STDOUT_FILENO)

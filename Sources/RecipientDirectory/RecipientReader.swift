@@ -11,15 +11,22 @@ package final class RecipientReader {
 
     /// The statements of the hot paths; each goes by an index and sorts nothing.
     enum Query: String, CaseIterable {
-        case pageOfAuthor = "author = ? AND target > ? ORDER BY target, key"
-        case pageOfAll = "(target, author) > (?, ?) ORDER BY target, author, key"
-        case target = "author = ? AND target = ? ORDER BY key"
-        case targetOfAll = "target = ? ORDER BY author, key"
-
-        var sql: String {
-            "SELECT author, target, key, credentials, options, version FROM recipient "
-                + "WHERE site = ? AND plugin = ? AND \(rawValue)"
-        }
+        case pageOfAuthor = """
+            SELECT author, target, key, credentials, options, version FROM recipient
+            WHERE site = ? AND plugin = ? AND author = ? AND target > ? ORDER BY target, key
+            """
+        case pageOfAll = """
+            SELECT author, target, key, credentials, options, version FROM recipient
+            WHERE site = ? AND plugin = ? AND (target, author) > (?, ?) ORDER BY target, author, key
+            """
+        case target = """
+            SELECT author, target, key, credentials, options, version FROM recipient
+            WHERE site = ? AND plugin = ? AND author = ? AND target = ? ORDER BY key
+            """
+        case targetOfAll = """
+            SELECT author, target, key, credentials, options, version FROM recipient
+            WHERE site = ? AND plugin = ? AND target = ? ORDER BY author, key
+            """
     }
 
     private static let pageSize = 1000
@@ -128,24 +135,22 @@ package final class RecipientReader {
         try RecipientDirectoryError.translate(file) {
             // No transaction: one SELECT is a snapshot by itself.
             try queue.unsafeRead { database in
-                let statement = try database.cachedStatement(sql: query.sql)
-                statement.setUncheckedArguments(StatementArguments([site.rawValue, plugin.rawValue] + values))
-                let cursor = try Row.fetchCursor(statement)
-                while let row = try cursor.next(), body(Recipient(row)) {}
+                let arguments = [site.rawValue, plugin.rawValue] + values
+                try TextQuery(database, sql: query.rawValue).forEachRow(arguments) { body(Recipient($0)) }
             }
         }
     }
 }
 
 extension Recipient {
-    fileprivate init(_ row: Row) {
+    fileprivate init(_ row: TextRow) {
         self.init(
-            author: row[0],
-            target: row[1],
-            key: row[2],
-            credentials: row[3],
-            options: row[4],
-            version: UInt64(row[5] as Int64)
+            author: row.text(0),
+            target: row.text(1),
+            key: row.text(2),
+            credentials: row.text(3),
+            options: row.text(4),
+            version: UInt64(row.integer(5))
         )
     }
 }

@@ -7,6 +7,7 @@
 Target N is /omb/N/postnotice and /omb/N/updateprofile. FILE: JSON, token to secret; without it token tN has secret sN.
 Prints "listening on PORT", then one JSON line for each request: {"path", "valid", "why", "form"}. Ends at EOF on stdin.
 """
+
 import http.server, json, sys, threading, urllib.parse
 
 from oauthlib.common import Request
@@ -21,7 +22,8 @@ def verdict(handler, body):
     """None where the request is as OMB 0.1 and RFC 5849 want it, else why not."""
     url = f"http://{handler.headers['Host']}{handler.path}"
     pairs = signature.collect_parameters(
-        uri_query=urllib.parse.urlsplit(url).query, body=body, exclude_oauth_signature=False, with_realm=False)
+        uri_query=urllib.parse.urlsplit(url).query, body=body, exclude_oauth_signature=False, with_realm=False
+    )
     fields = dict(pairs)
     if len(fields) != len(pairs):
         return "a parameter comes twice"

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Speaks STOMP 1.0 as StatusNet's own client did: a space after the colon, no content-length, values taken untrimmed, each
-ACK with every header of its MESSAGE and a transaction, COMMIT and DISCONNECT at the end.
+"""Speaks STOMP 1.0 as StatusNet's own client did.
+
+A space after the colon, no content-length, values taken untrimmed, each ACK with every header of its MESSAGE and a
+transaction, COMMIT and DISCONNECT at the end.
 
     statusnet_client.py PORT roundtrip          consumes what it sent from a plain queue, as its daemon did
     statusnet_client.py PORT send SITE QUEUE PAYLOAD    a SEND with the PHP envelope to the group's destination
@@ -9,6 +11,7 @@ ACK with every header of its MESSAGE and a transaction, COMMIT and DISCONNECT at
 
 Exit status 0: the broker behaved.
 """
+
 import socket, sys, time, uuid
 
 

@@ -7,6 +7,7 @@
 Runs every check in STOMP 1.0, 1.1 and 1.2 and prints "ok VERSION CHECK" a line, or "FAILED VERSION CHECK: why".
 Exit status 0: all passed.
 """
+
 import queue, sys, uuid
 
 import stomp
@@ -212,8 +213,18 @@ def unknown_ack_is_an_error(version):
         assert client.listener.errors.get(timeout=PATIENCE).headers.get("message"), "an ERROR without a sentence"
 
 
-CHECKS = (auto_ack, order_and_ack, unacked_comes_back, nack_gives_back, transaction_commits, transaction_aborts,
-          text_survives, topic_reaches_all, heart_beats, unknown_ack_is_an_error)
+CHECKS = (
+    auto_ack,
+    order_and_ack,
+    unacked_comes_back,
+    nack_gives_back,
+    transaction_commits,
+    transaction_aborts,
+    text_survives,
+    topic_reaches_all,
+    heart_beats,
+    unknown_ack_is_an_error,
+)
 failed = False
 for version in CLIENTS:
     for check in CHECKS:

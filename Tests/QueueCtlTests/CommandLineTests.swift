@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Control
+import QueueCore
 import Testing
 
 @testable import QueueCtl
@@ -21,7 +22,8 @@ import Testing
             "dead drop", "dead drop --all 17", "dead show", "dead list --reason tired", "dead list seventeen",
             "dead list --older-than old", "recipients remove -s alice omb", "recipients list omb",
             "recipients remove -s alice omb --target t lines.jsonl", "status --jsno", "--stop --nonsense",
-        ])
+        ]
+    )
     func usage(line: String) async {
         #expect(await EntryPoint.run(line.split(separator: " ").map(String.init)) == 2)
     }
@@ -63,18 +65,21 @@ import Testing
             requeue.filter.arguments == [
                 "site": .string("alice"), "queue": .string("ombout"), "target": .string("http://t/"),
                 "reason": .string("gone"), "older_than_ms": .int(172_800_000), "ids": .array([.int(3), .int(17)]),
-            ])
+            ]
+        )
     }
 
     @Test("An item's options become its headers")
     func headers() throws {
-        let line = "enqueue -s alice --priority 9 --delay 10m --dedupe k1 --target t --expires 2026-11-25T10:00:00Z ombout x"
+        let line =
+            "enqueue -s alice --priority 9 --delay 10m --dedupe k1 --target t --expires 2026-11-25T10:00:00Z ombout x"
         let headers = try parse(line, as: EnqueueCommand.self).headers.map { "\($0.name):\($0.value)" }
         #expect(
             headers == [
                 "site:alice", "queue:ombout", "persistent:true", "priority:9", "delay:600000", "dedupe:k1", "target:t",
                 "expires:1795600800000",
-            ])
+            ]
+        )
     }
 
     @Test("A moment is a span from now or a date")

@@ -30,7 +30,9 @@ import TestSupport
 
     @Test("status --json prints what hostd says, unchanged")
     func statusJSON() async throws {
-        let status: JSONValue = .object(["hostd": .object(["version": .string("1"), "more": .double(0.5)]), "queues": .array([])])
+        let status: JSONValue = .object([
+            "hostd": .object(["version": .string("1"), "more": .double(0.5)]), "queues": .array([]),
+        ])
         let hostd = try await FakeHostd { _ in .success(status) }
         let run = try await hostd.queuectl("status", "--json")
         #expect(run.status == 0)
@@ -48,7 +50,8 @@ import TestSupport
                     .object([
                         "queues": .array([.object(["queue": .string("ombout"), "ready": .int(1_234_567)])]),
                         "lanes": .array([.object(["target": .string("http://down/"), "state": .string("open")])]),
-                    ]))
+                    ])
+                )
             case "plugins":
                 .success(
                     .array([
@@ -56,10 +59,12 @@ import TestSupport
                             "file": .string("new.so"), "state": .string("refused"),
                             "reason": .string("new.so: wants ABI 1.7"),
                         ])
-                    ]))
+                    ])
+                )
             default:
                 .success(
-                    .array([.object(["nickname": .string("alice"), "plugins": .array([.string("omb")])])]))
+                    .array([.object(["nickname": .string("alice"), "plugins": .array([.string("omb")])])])
+                )
             }
         }
         let expected = ["status": "1,234,567", "plugins": "\nnew.so: wants ABI 1.7", "sites": "alice"]
@@ -127,6 +132,7 @@ import TestSupport
         let hostd = try await FakeHostd { request in
             guard request.command == "dead.show" else { return .success(Self.page(request, of: 5)) }
             var letter = Self.letter(request.arguments["id"]?.int ?? 0).object ?? [:]
+            letter["headers"] = .string("priority:9\nx-source:web")
             letter["frame"] = .string("{\"id\": 42}\n\u{1B}[2J")
             return .success(.object(letter))
         }
@@ -135,6 +141,7 @@ import TestSupport
         let run = try await hostd.queuectl("dead", "show", "3", "99")
         #expect(run.status == 1)
         #expect(run.output.contains("{\"id\": 42}"))
+        #expect(run.output.contains("  x-source  web\n"))
         #expect(!run.output.contains("\u{1B}"))
         #expect(run.errors.contains("no dead letter 99"))
         await hostd.stop()
@@ -143,11 +150,13 @@ import TestSupport
     @Test("Requeue and drop pass their filter on and tell the count; a wrong id changes nothing")
     func deadChange() async throws {
         let hostd = try await FakeHostd { request in
-            request.command == "dead.list" ? .success(Self.page(request, of: 5)) : .success(.object(["count": .int(1234)]))
+            request.command == "dead.list"
+                ? .success(Self.page(request, of: 5)) : .success(.object(["count": .int(1234)]))
         }
         #expect(try await hostd.queuectl("dead", "requeue", "-q", "ombout").output == "1,234 requeued")
         #expect(
-            hostd.requests.all.last?.arguments == ["queue": .string("ombout"), "dry_run": .bool(false)])
+            hostd.requests.all.last?.arguments == ["queue": .string("ombout"), "dry_run": .bool(false)]
+        )
         #expect(try await hostd.queuectl("dead", "drop", "--all", "--dry-run").output == "1,234 would be dropped")
         #expect(hostd.requests.all.last?.arguments == ["dry_run": .bool(true)])
         let wrong = try await hostd.queuectl("dead", "drop", "2", "77")
@@ -175,7 +184,8 @@ import TestSupport
         #expect(
             hostd.requests.all.map(\.arguments) == [
                 ["queue": .string("ombout"), "site": .string("alice")], ["queue": .string("ombout")],
-            ])
+            ]
+        )
         await hostd.stop()
     }
 
@@ -186,7 +196,8 @@ import TestSupport
         let config = hostd.directory.file("hostd.yaml")
         let run = try await ProcessRunner.run(
             "bash",
-            ["-c", "set -o pipefail; \"$0\" --config \"$1\" dead list | head -n 2", program, config])
+            ["-c", "set -o pipefail; \"$0\" --config \"$1\" dead list | head -n 2", program, config]
+        )
         #expect(run.exit == .status(0))
         #expect(run.errors.isEmpty)
         #expect(run.output.split(separator: "\n").count == 2)

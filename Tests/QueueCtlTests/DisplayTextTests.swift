@@ -9,7 +9,8 @@ import Testing
         arguments: [
             ("", 0), ("abc", 3), ("bücher", 6), ("bu\u{308}cher", 6), ("日本", 4), ("한국", 4), ("👍", 2), ("👩‍👩‍👧", 2),
             ("❤️", 2), ("…", 1),
-        ])
+        ]
+    )
     func width(text: String, columns: Int) { #expect(DisplayText(text).width == columns) }
 
     @Test("What would command the terminal or break the line is taken out")

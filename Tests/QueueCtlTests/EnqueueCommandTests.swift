@@ -3,7 +3,11 @@ import Testing
 import TestSupport
 
 @Suite struct EnqueueCommandTests {
-    private func enqueue(_ arguments: String..., in directory: TemporaryDirectory, input: String = "") async throws
+    private func enqueue(
+        _ arguments: String...,
+        in directory: TemporaryDirectory,
+        input: String = ""
+    ) async throws
         -> FakeHostd.Run
     {
         try await FakeHostd.queuectl(in: directory, ["enqueue", "-s", "alice"] + arguments, input: input)
@@ -32,7 +36,8 @@ import TestSupport
         let directory = try FakeHostd.stateDirectory()
         let broker = try await FakeBroker(.unix(directory.file("stomp.sock")))
         let frames = (1...5000).map { "{\"id\": \($0)}" }
-        let input = frames.prefix(10).joined(separator: "\n") + "\n\n \t\r\n" + frames.dropFirst(10).joined(separator: "\n")
+        let input =
+            frames.prefix(10).joined(separator: "\n") + "\n\n \t\r\n" + frames.dropFirst(10).joined(separator: "\n")
         let run = try await enqueue("--jsonl", "notice", "-", in: directory, input: input)
         #expect(run.status == 0)
         #expect(run.output == "5000")
@@ -75,7 +80,9 @@ import TestSupport
         let broker = try await FakeBroker(.loopback)
         let port = try #require(broker.port)
         try directory.write(
-            "state_dir: .\nqueue: { listen: \"127.0.0.1:\(port)\", username: bob, password: s3cret }\n", to: "hostd.yaml")
+            "state_dir: .\nqueue: { listen: \"127.0.0.1:\(port)\", username: bob, password: s3cret }\n",
+            to: "hostd.yaml"
+        )
         let run = try await enqueue("notice", "-", in: directory, input: "{}")
         #expect(run.status == 0)
         #expect(run.output == "1")

@@ -28,7 +28,8 @@ struct FakeBroker {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        FakeBrokerHandler(sent: sent, logins: logins, refused: refused))
+                        FakeBrokerHandler(sent: sent, logins: logins, refused: refused)
+                    )
                 }
             }
         channel =
@@ -51,6 +52,8 @@ private final class FakeBrokerHandler: ChannelInboundHandler {
     private let refused: Int?
     private var decoder = StompFrameDecoder()
     private var count = 0
+    /// An ERROR was the last word.
+    private var isDeaf = false
 
     init(sent: EventLog<FakeBroker.Sent>, logins: EventLog<String?>, refused: Int?) {
         self.sent = sent
@@ -59,11 +62,11 @@ private final class FakeBrokerHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if isDeaf { return }
         decoder.append(unwrapInboundIn(data))
         var answer = context.channel.allocator.buffer(capacity: 256)
         let encoder = StompFrameEncoder(version: .v1_2)
-        var isEnd = false
-        while !isEnd, let frame = try? decoder.next() {
+        while !isDeaf, let frame = try? decoder.next() {
             let receipt = frame[.receipt]
             switch frame.command {
             case .connect:
@@ -75,7 +78,9 @@ private final class FakeBrokerHandler: ChannelInboundHandler {
                 if count == refused {
                     let full = StompError.refused(message: "no room", detail: "The disk is full.")
                     encoder.error(full, receipt: receipt, into: &answer)
-                    isEnd = true
+                    // As a broker should: what is still on its way is read and thrown away, until the client closes. A close
+                    // at once would reset the connection under the client's writes, and lose the ERROR.
+                    isDeaf = true
                 } else {
                     let headers = Dictionary(frame.headers.map { ($0.name, $0.value) }) { first, _ in first }
                     sent.append(.init(headers: headers, body: String(buffer: frame.body)))
@@ -83,11 +88,9 @@ private final class FakeBrokerHandler: ChannelInboundHandler {
                 }
             case .disconnect:
                 if let receipt { encoder.receipt(receipt, into: &answer) }
-                isEnd = true
-            default: isEnd = true
+            default: isDeaf = true
             }
         }
         context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
-        if isEnd { context.close(promise: nil) }
     }
 }

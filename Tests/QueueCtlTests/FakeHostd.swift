@@ -12,7 +12,8 @@ struct FakeHostd {
     init(answer: @escaping @Sendable (ControlRequest) -> Result<JSONValue, Refusal>) async throws {
         directory = try FakeHostd.stateDirectory()
         server = try await ControlServer.start(
-            path: directory.file("control.sock"), on: MultiThreadedEventLoopGroup.singleton
+            path: directory.file("control.sock"),
+            on: MultiThreadedEventLoopGroup.singleton
         ) { [requests] request in
             requests.append(request)
             return switch answer(request) {
@@ -46,9 +47,16 @@ struct FakeHostd {
     }
 
     /// Runs the built program to its end.
-    static func queuectl(in directory: TemporaryDirectory, _ arguments: [String], input: String = "") async throws -> Run {
+    static func queuectl(
+        in directory: TemporaryDirectory,
+        _ arguments: [String],
+        input: String = ""
+    ) async throws -> Run {
         let run = try await ProcessRunner.run(
-            try ProcessRunner.product("queuectl"), ["--config", directory.file("hostd.yaml")] + arguments, input: input)
+            try ProcessRunner.product("queuectl"),
+            ["--config", directory.file("hostd.yaml")] + arguments,
+            input: input
+        )
         guard case .status(let status) = run.exit else {
             return Run(status: -1, output: run.output, errors: "ended by a signal: \(run.exit) \(run.errors)")
         }

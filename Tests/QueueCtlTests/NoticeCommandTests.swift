@@ -55,6 +55,24 @@ import TestSupport
         await hostd.stop()
     }
 
+    @Test("People see what isn't delivered, with the reason's word and sentence; --all shows the rest")
+    func undelivered() async throws {
+        let items: [JSONValue] = [
+            .object(["target": .string("http://done/"), "state": .string("delivered")]),
+            .object([
+                "target": .string("http://gone/"), "state": .string("dead"), "reason": .string("gone"),
+                "text": .string("HTTP 410"),
+            ]),
+        ]
+        let hostd = try await FakeHostd { _ in
+            .success(.object(["notices": .array([Self.notice(site: "alice", items: items, next: .null)])]))
+        }
+        let some = try await hostd.queuectl("notice", "42").output
+        #expect(some.contains("gone: HTTP 410") && !some.contains("http://done/"))
+        #expect(try await hostd.queuectl("notice", "42", "--all").output.contains("http://done/"))
+        await hostd.stop()
+    }
+
     @Test("A notice that nobody knows is a failure")
     func unknown() async throws {
         let hostd = try await FakeHostd { Self.answer($0) }

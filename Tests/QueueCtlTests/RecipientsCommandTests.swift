@@ -11,7 +11,11 @@ import TestSupport
         """
     }
 
-    private func recipients(_ arguments: String..., in directory: TemporaryDirectory, input: String = "") async throws
+    private func recipients(
+        _ arguments: String...,
+        in directory: TemporaryDirectory,
+        input: String = ""
+    ) async throws
         -> FakeHostd.Run
     {
         try await FakeHostd.queuectl(in: directory, ["recipients"] + arguments, input: input)
@@ -60,7 +64,9 @@ import TestSupport
         #expect(errors.first?.hasPrefix("standard input:2: ") == true)
         #expect(errors.dropFirst().first?.hasPrefix("standard input:4: ") == true)
         #expect(errors.last == "queuectl: 2 lines taken, 2 refused")
-        #expect(try await recipients("export", "-s", "alice", "omb", in: directory).output.split(separator: "\n").count == 2)
+        #expect(
+            try await recipients("export", "-s", "alice", "omb", in: directory).output.split(separator: "\n").count == 2
+        )
     }
 
     @Test("A target is removed by name, recipients by a file's lines")
@@ -69,11 +75,20 @@ import TestSupport
         let input = (1...5).map(Self.line).joined(separator: "\n")
         #expect(try await recipients("import", "-s", "alice", "omb", in: directory, input: input).status == 0)
         let target = try await recipients(
-            "remove", "-s", "alice", "omb", "--target", "http://t3.example/omb", in: directory)
+            "remove",
+            "-s",
+            "alice",
+            "omb",
+            "--target",
+            "http://t3.example/omb",
+            in: directory
+        )
         #expect(target.output == "1 removed")
         let lines = (4...6).map(Self.line).joined(separator: "\n")
         let file = try await recipients("remove", "-s", "alice", "omb", "-", in: directory, input: lines)
         #expect(file.output == "2 removed")
-        #expect(try await recipients("export", "-s", "alice", "omb", in: directory).output.split(separator: "\n").count == 2)
+        #expect(
+            try await recipients("export", "-s", "alice", "omb", in: directory).output.split(separator: "\n").count == 2
+        )
     }
 }

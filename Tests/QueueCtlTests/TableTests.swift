@@ -54,6 +54,15 @@ import Testing
         let first = table()
         var next = Table(first.columns, widths: first.widths)
         next.add([.init("x"), .init(count: 1), .init("y"), .init("z")])
-        #expect(next.rendered(in: .plain, heading: false) == "x           1  y                                        z\n")
+        #expect(
+            next.rendered(in: .plain, heading: false) == "x           1  y                                        z\n"
+        )
+    }
+
+    @Test("A watched screen is drawn over the one before, and cut where it is too tall")
+    func screen() {
+        let terminal = Terminal(isInteractive: true, columns: 80, rows: 4, hasColour: false)
+        #expect(terminal.screen("a\n\nb\n") == "\u{1B}[Ha\u{1B}[K\n\u{1B}[K\nb\u{1B}[K\n\u{1B}[J")
+        #expect(terminal.screen("a\nb\nc\nd\n").contains("b\u{1B}[K\n… 2 more lines\u{1B}[K\n\u{1B}[J"))
     }
 }

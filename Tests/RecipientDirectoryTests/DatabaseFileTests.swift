@@ -105,9 +105,12 @@ import Testing
     func plans(query: RecipientReader.Query) throws {
         let queue = try DatabaseFile.openForWriting(path, .recipients)
         let plan = try queue.unsafeRead { database in
-            try Row.fetchAll(database.makeStatement(sql: "EXPLAIN QUERY PLAN \(query.sql)")).map {
-                $0["detail"] as String
-            }
+            let blanks = [String](repeating: "", count: query.rawValue.count { $0 == "?" })
+            return try Row.fetchAll(
+                database,
+                sql: "EXPLAIN QUERY PLAN \(query.rawValue)",
+                arguments: StatementArguments(blanks)
+            ).map { $0["detail"] as String }
         }
         let first = try #require(plan.first)
         #expect(plan.count == 1 && first.hasPrefix("SEARCH recipient USING"), "\(plan)")

@@ -11,7 +11,9 @@ import Testing
 
 @testable import Supervisor
 
-/// A supervisor with fake children, driven by a test. Everything lies in a directory of its own.
+/// A supervisor with fake children, driven by a test.
+///
+/// Everything lies in a directory of its own.
 final class Fleet: Sendable {
     let directory: TemporaryDirectory
     let inbox = SupervisorInbox()

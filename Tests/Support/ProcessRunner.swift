@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import NIOConcurrencyHelpers
 
 /// A child process of a test, killed when the value goes away.
 ///
@@ -38,6 +37,12 @@ package final class ProcessRunner: Sendable {
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
         if let directory { process.currentDirectoryURL = URL(filePath: directory) }
         let (standardInput, standardOutput, standardError) = (Pipe(), Pipe(), Pipe())
+        // A child that another test starts now must not hold these open: this one would never see the end of its input.
+        for pipe in [standardInput, standardOutput, standardError] {
+            for handle in [pipe.fileHandleForReading, pipe.fileHandleForWriting] {
+                _ = fcntl(handle.fileDescriptor, F_SETFD, FD_CLOEXEC)
+            }
+        }
         process.standardInput = standardInput
         process.standardOutput = standardOutput
         process.standardError = standardError
@@ -48,9 +53,9 @@ package final class ProcessRunner: Sendable {
             )
             exits.finish()
         }
+        try process.run()
         Self.collectLines(of: standardOutput.fileHandleForReading, in: output)
         Self.collectLines(of: standardError.fileHandleForReading, in: errors)
-        try process.run()
         self.process = process
         input = standardInput.fileHandleForWriting
         pid = process.processIdentifier
@@ -120,28 +125,29 @@ package final class ProcessRunner: Sendable {
         return beside
     }
 
+    /// Reads to the end on a thread of its own, with read(2).
+    ///
+    /// Foundation's readability handler was seen to miss the end, its `read(upToCount:)` waits for the whole count, and
+    /// its `availableData` ends this process when a signal interrupts it.
     private static func collectLines(of handle: FileHandle, in log: EventLog<String>) {
-        let partial = NIOLockedValueBox(Data())
-        handle.readabilityHandler = { handle in
-            let data = handle.availableData
-            let lines = partial.withLockedValue { partial in
-                partial.append(data)
-                var lines: [String] = []
-                while let end = partial.firstIndex(of: UInt8(ascii: "\n")) {
-                    lines.append(String(decoding: partial[partial.startIndex..<end], as: UTF8.self))
-                    partial = Data(partial[(end + 1)...])
+        Thread.detachNewThread {
+            var chunk = [UInt8](repeating: 0, count: 64 << 10)
+            var line: [UInt8] = []
+            while true {
+                let count = read(handle.fileDescriptor, &chunk, chunk.count)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { break }
+                for byte in chunk[..<count] {
+                    if byte == UInt8(ascii: "\n") {
+                        log.append(String(decoding: line, as: UTF8.self))
+                        line.removeAll(keepingCapacity: true)
+                    } else {
+                        line.append(byte)
+                    }
                 }
-                if data.isEmpty, !partial.isEmpty {
-                    lines.append(String(decoding: partial, as: UTF8.self))
-                    partial = Data()
-                }
-                return lines
             }
-            log.append(contentsOf: lines)
-            if data.isEmpty {
-                handle.readabilityHandler = nil
-                log.finish()
-            }
+            if !line.isEmpty { log.append(String(decoding: line, as: UTF8.self)) }
+            log.finish()
         }
     }
 }

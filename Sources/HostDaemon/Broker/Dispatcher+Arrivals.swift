@@ -46,6 +46,7 @@ extension Dispatcher {
     func arrived(_ rows: [StoredItem], name: (NameID) -> String) {
         let now = clock.steadyMs
         for row in rows {
+            if row.site != 0, names[row.site] == nil { names[row.site] = name(row.site) }
             let source = source(line(row.queue, name: name(row.queue)), row.site)
             source.rateIn.add(1, nowMs: now)
             switch row.state {

@@ -57,7 +57,7 @@ final class SubscriptionConsumer: Consumer {
 
     func room(in line: QueueLine) -> Int {
         guard let context = session.context, context.channel.isWritable else { return 0 }
-        return session.machine[serial]?.room ?? 0
+        return session.machine[serial: serial]?.room ?? 0
     }
 
     func takes(site: NameID) -> Bool { true }

@@ -12,7 +12,9 @@ struct RequestFacts {
     var queryToken: String?
 }
 
-/// Who may see the console. Pure: the responder asks it before anything else is done for a request.
+/// Who may see the console.
+///
+/// Pure: the responder asks it before anything else is done for a request.
 struct AccessRule {
     enum Verdict: Equatable {
         case allowed

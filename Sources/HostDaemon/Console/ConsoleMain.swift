@@ -4,8 +4,9 @@ import Logging
 import NIOCore
 import NIOPosix
 
-/// The console role: serves the page, metrics and health until the supervisor says drain or is gone. Called by
-/// HostDaemon's main, which exits with the status that is returned.
+/// The console role: serves the page, metrics and health until the supervisor says drain or is gone.
+///
+/// Called by HostDaemon's main, which exits with the status that is returned.
 package enum ConsoleMain {
     package static func run(channelDescriptor: Int32) -> Int32 {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
@@ -37,7 +38,9 @@ struct Console {
     static func run(channelDescriptor: Int32, on eventLoop: any EventLoop) async throws -> Int32 {
         let (events, continuation) = AsyncStream<Event>.makeStream()
         let channel = try await ChildChannel.open(
-            descriptor: channelDescriptor, on: eventLoop, receive: { continuation.yield(.message($0)) },
+            descriptor: channelDescriptor,
+            on: eventLoop,
+            receive: { continuation.yield(.message($0)) },
             lost: { continuation.yield(.supervisorLost) }
         ).get()
         var console = Console(channel: channel, events: continuation)

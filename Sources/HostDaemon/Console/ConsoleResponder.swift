@@ -5,8 +5,9 @@ import HTTPTypes
 import Hummingbird
 import Telemetry
 
-/// Answers each request of the console: the access rule first, then one of four documents. Called by hummingbird, in
-/// a task per connection.
+/// Answers each request of the console: the access rule first, then one of four documents.
+///
+/// Called by hummingbird, in a task per connection.
 struct ConsoleResponder: HTTPResponder {
     let rule: AccessRule
     let source: any StatusSource
@@ -30,14 +31,18 @@ struct ConsoleResponder: HTTPResponder {
         case .foreignHost:
             return Reply.text(
                 .misdirectedRequest,
-                "This console answers to localhost and 127.0.0.1 only; set console.token to use another name.\n")
+                "This console answers to localhost and 127.0.0.1 only; set console.token to use another name.\n"
+            )
         case .tokenNeeded, .tokenWrong:
             let isWrong = rule.verdict(on: facts) == .tokenWrong
             let wantsPage = facts.path == "/" && request.headers[.authorization] == nil
             var refusal =
                 wantsPage
                 ? Reply.page(.unauthorized) { PageFrame.signIn(isWrong: isWrong, nonce: $0) }
-                : Reply.text(.unauthorized, isWrong ? "That is not the token.\n" : "Send Authorization: Bearer TOKEN.\n")
+                : Reply.text(
+                    .unauthorized,
+                    isWrong ? "That is not the token.\n" : "Send Authorization: Bearer TOKEN.\n"
+                )
             refusal.headers[.wwwAuthenticate] = "Bearer"
             return refusal
         }
@@ -83,7 +88,11 @@ struct ConsoleResponder: HTTPResponder {
     private func metrics() async -> Response {
         do {
             let samples = try await source.ask("metrics").decoded(as: [MetricSample].self)
-            return Reply.make(.ok, PrometheusText.render(MetricSample.merge([samples])), type: PrometheusText.contentType)
+            return Reply.make(
+                .ok,
+                PrometheusText.render(MetricSample.merge([samples])),
+                type: PrometheusText.contentType
+            )
         } catch {
             return Reply.text(.serviceUnavailable, "The supervisor doesn't answer: \(NoAnswer.reason(error))\n")
         }

@@ -21,20 +21,28 @@ struct ConsoleServer: Sendable {
 
     /// Returns once it listens.
     static func start(
-        _ configuration: ConsoleConfiguration, source: any StatusSource, logger: Logger
+        _ configuration: ConsoleConfiguration,
+        source: any StatusSource,
+        logger: Logger
     ) async throws -> ConsoleServer {
         let address = HostPort(host: configuration.listenHost, port: configuration.listenPort)
         let rule = AccessRule(
-            token: configuration.token, session: RandomText.hex(bytes: 32), isLoopback: address.isLoopback)
+            token: configuration.token,
+            session: RandomText.hex(bytes: 32),
+            isLoopback: address.isLoopback
+        )
         let (listening, continuation) = AsyncThrowingStream<Int, any Error>.makeStream()
         let application = Application(
             responder: ConsoleResponder(rule: rule, source: source, version: configuration.version),
             server: .http1(configuration: .init(idleTimeout: .seconds(60))),
             configuration: .init(
                 address: .hostname(configuration.listenHost, port: configuration.listenPort),
-                availableConnectionsDelegate: MaximumAvailableConnections(mostConnections)),
+                availableConnectionsDelegate: MaximumAvailableConnections(mostConnections)
+            ),
             onServerRunning: { continuation.yield($0.localAddress?.port ?? configuration.listenPort) },
-            eventLoopGroupProvider: .shared(MultiThreadedEventLoopGroup.singleton), logger: logger)
+            eventLoopGroupProvider: .shared(MultiThreadedEventLoopGroup.singleton),
+            logger: logger
+        )
         let group = ServiceGroup(configuration: .init(services: [application], logger: logger))
         let run = Task {
             do {

@@ -70,7 +70,8 @@ struct PageTable {
         let heading = HTML.joined(
             titles.map { title in
                 title.hasPrefix("#") ? "<th class=\"n\">\(String(title.dropFirst()))</th>" : "<th>\(title)</th>"
-            })
+            }
+        )
         return """
             <section>\(head)<div class="scroll"><table><thead><tr>\(heading)</tr></thead>\
             <tbody>\(HTML.joined(rows))</tbody></table></div></section>

@@ -28,7 +28,10 @@ enum Reply {
     }
 
     static func make(
-        _ status: HTTPResponse.Status, _ body: String, type: String, styleNonce: String? = nil
+        _ status: HTTPResponse.Status,
+        _ body: String,
+        type: String,
+        styleNonce: String? = nil
     ) -> Response {
         // Nothing is loaded from anywhere, nothing runs, nobody frames it.
         let style = styleNonce.map { "style-src 'nonce-\($0)'; img-src data:; form-action 'self'; " } ?? ""

@@ -2,7 +2,9 @@
 import Control
 import FoundationEssentials
 
-/// The one page: how hostd is, for people. Pure: made from the supervisor's answers, without script.
+/// The one page: how hostd is, for people.
+///
+/// Pure: made from the supervisor's answers, without script.
 struct StatusPage {
     let snapshot: Snapshot
     let now: Date
@@ -12,13 +14,16 @@ struct StatusPage {
 
     func html(nonce: String) -> HTML {
         PageFrame.whole(
-            title: "hostd", refresh: 5, nonce: nonce,
+            title: "hostd",
+            refresh: 5,
+            nonce: nonce,
             body: """
                 <header><h1>hostd</h1><p>\(subtitle)</p><p class="state">\(health)</p></header>
                 <main>\(figures)\(deadLetters)\(lanes)\(plugins)\(queues)\(sites)\(processes)</main>
                 <footer>As of \(PageFrame.clock(now)) UTC, read again every 5 seconds ·
                 <a href="/status.json">status.json</a> · <a href="/metrics">metrics</a> · <a href="/health">health</a></footer>
-                """)
+                """
+        )
     }
 
     private var queueRows: [JSONValue] { snapshot.status["queues"]?.array ?? [] }
@@ -113,7 +118,8 @@ struct StatusPage {
         return table.section(
             "Lanes that back off",
             note: more > 0 ? "\(Figures.count(Int64(more))) more: queuectl status" : "their items wait, none is lost",
-            none: "")
+            none: ""
+        )
     }
 
     private var plugins: HTML {
@@ -126,7 +132,10 @@ struct StatusPage {
                 [
                     .text(plugin["file"]), .pill(state, look), .text(plugin["id"]), .text(plugin["version"]),
                     .words(plugin["queues"]), .number(plugin["generation"]), .number(plugin["workers"]),
-                ], note: reason, isAlarm: state != "disabled")
+                ],
+                note: reason,
+                isAlarm: state != "disabled"
+            )
         }
         return table.section("Plugins", note: "", none: "plugins.d holds no .so file.")
     }
@@ -135,7 +144,9 @@ struct StatusPage {
         var table = PageTable(["Site", "Server", "Plugins"])
         for site in snapshot.sites {
             table.add(
-                [.text(site["nickname"]), .text(site["server"]), .words(site["plugins"])], note: site["error"]?.string)
+                [.text(site["nickname"]), .text(site["server"]), .words(site["plugins"])],
+                note: site["error"]?.string
+            )
         }
         return table.section("Sites", note: "", none: "sites.d holds no site.")
     }

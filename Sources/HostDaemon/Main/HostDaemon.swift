@@ -5,7 +5,9 @@ import Logging
 import Supervisor
 import Telemetry
 
-/// hostd's command line. Without a role it is the supervisor, which starts this same executable once for each other role.
+/// hostd's command line.
+///
+/// Without a role it is the supervisor, which starts this same executable once for each other role.
 @main
 struct HostDaemon: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,7 +33,7 @@ struct HostDaemon: ParsableCommand {
     @Option(help: "How log lines look: text or json.")
     var logFormat = LogFormat.text
     @Option(help: "The least level that is logged: debug, info, warning or error.")
-    var logLevel = Logger.Level.info
+    var logLevel = LogLevelArgument.info
     @Option(help: .hidden)
     var role: RoleArgument?
     /// With `--role probe`: the file to load.
@@ -54,10 +56,10 @@ struct HostDaemon: ParsableCommand {
             let text = fullMessage(for: error)
             guard exitCode(for: error).isSuccess else {
                 complain(text)
-                exit(ExitStatus.configurationError)
+                Glibc.exit(ExitStatus.configurationError)
             }
             print(text)
-            exit(0)
+            Glibc.exit(0)
         }
     }
 
@@ -69,7 +71,7 @@ struct HostDaemon: ParsableCommand {
     }
 
     private func perform() -> Int32 {
-        LogSetup.bootstrap(format: logFormat, level: logLevel, role: role?.rawValue ?? "supervisor")
+        LogSetup.bootstrap(format: logFormat, level: logLevel.level, role: role?.rawValue ?? "supervisor")
         if let role { return role.run(path: path ?? "") }
         if check { return ConfigurationCheck.run(configPath: config, threads: threads) }
         var options = SupervisorOptions(configPath: config, threads: threads)
@@ -84,4 +86,17 @@ struct HostDaemon: ParsableCommand {
 }
 
 extension LogFormat: ExpressibleByArgument {}
-extension Logger.Level: @retroactive ExpressibleByArgument {}
+
+/// The levels that hostd logs at.
+enum LogLevelArgument: String, ExpressibleByArgument, CaseIterable {
+    case debug, info, warning, error
+
+    var level: Logger.Level {
+        switch self {
+        case .debug: .debug
+        case .info: .info
+        case .warning: .warning
+        case .error: .error
+        }
+    }
+}

@@ -5,7 +5,9 @@ import Console
 import Probe
 import Worker
 
-/// `--role`: what the supervisor starts this executable as. Each role owns its main thread and gives an exit status.
+/// `--role`: what the supervisor starts this executable as.
+///
+/// Each role owns its main thread and gives an exit status.
 enum RoleArgument: String, ExpressibleByArgument {
     case broker, worker, console, probe
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A change that somebody asked for: by a signal, a command or the control topic. One is at work at a time; a second of a
-/// kind that waits already is the same one.
+/// A change that somebody asked for: by a signal, a command or the control topic.
+///
+/// One is at work at a time; a second of a kind that waits already is the same one.
 struct ChangeRequest {
     enum Kind: Equatable {
         /// Read the configuration again; the site is for the answer's text.

@@ -2,7 +2,9 @@
 import Control
 import Glibc
 
-/// One child as the system sees it: started with a socket to talk over, reaped exactly once. The supervisor's only.
+/// One child as the system sees it: started with a socket to talk over, reaped exactly once.
+///
+/// The supervisor's only.
 struct ChildProcess: Sendable {
     /// How a child is started.
     ///
@@ -92,7 +94,9 @@ struct ChildProcess: Sendable {
         return waitpid(pid, &status, WNOHANG) == pid ? EndCause(waitStatus: status) : nil
     }
 
-    /// With all that it started. The pid is surely its own: it hasn't been reaped.
+    /// With all that it started.
+    ///
+    /// The pid is surely its own: it hasn't been reaped.
     func kill() {
         if Glibc.kill(-pid, SIGKILL) != 0 { _ = Glibc.kill(pid, SIGKILL) }
     }

@@ -5,8 +5,9 @@ import NIOCore
 import NIOPosix
 import QueueCore
 
-/// `hostd --check`: every error of hostd.yaml, sites.d and of what the sites set for plugins, one a line. Starts, locks and
-/// writes nothing; plugins are tried in probe processes where they lie.
+/// `hostd --check`: every error of hostd.yaml, sites.d and of what the sites set for plugins, one a line.
+///
+/// Starts, locks and writes nothing; plugins are tried in probe processes where they lie.
 package enum ConfigurationCheck {
     package static func run(configPath: String?, threads: Int?) -> Int32 {
         do {

@@ -2,7 +2,9 @@
 import HostConfig
 import QueueCore
 
-/// The configuration in force: hostd.yaml and its sites, read together. A snapshot; a reload makes another.
+/// The configuration in force: hostd.yaml and its sites, read together.
+///
+/// A snapshot; a reload makes another.
 struct Deployment: Hashable, Sendable {
     var config: HostConfig
     var sites: [SiteConfig]

@@ -5,7 +5,9 @@ import PluginFiles
 import QueueCore
 
 /// Looks through plugins.d, copies what is acceptable, and tries each copy in a probe process: all files at once, on
-/// threads of its own. Called by the supervisor at its start and for each roll-out, and by `hostd --check`.
+/// threads of its own.
+///
+/// Called by the supervisor at its start and for each roll-out, and by `hostd --check`.
 struct PluginScan: Sendable {
     var directory: String
     /// Where the private copies go; nil = the files themselves are tried, nothing is written (`--check`).

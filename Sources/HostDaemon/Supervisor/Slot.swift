@@ -11,8 +11,6 @@ struct Slot {
     var process: RunningProcess?
     /// Numbers the timers of `spawnDue`: an earlier one is void.
     var turn = 0
-    /// A worker whose turn it is, but there is no broker to work for.
-    var isHeld = false
 
     init(id: SlotID, spawnDelay: Duration) {
         self.id = id

@@ -6,7 +6,9 @@ enum Role: String, Sendable, CaseIterable {
     case broker, worker, console
 }
 
-/// Names a slot. Workers of two generations of a plugin are in different slots, side by side during a roll-out.
+/// Names a slot.
+///
+/// Workers of two generations of a plugin are in different slots, side by side during a roll-out.
 struct SlotID: Hashable, Sendable, CustomStringConvertible {
     var role: Role
     var plugin: PluginName?

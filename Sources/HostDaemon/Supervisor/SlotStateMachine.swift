@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The life of one slot: a place for one process at a time, which is refilled until it is drained. Decides only;
-/// `Supervisor` performs the actions. A move that isn't legal changes nothing and asks for nothing.
+/// The life of one slot: a place for one process at a time, which is refilled until it is drained.
+///
+/// Decides only; `Supervisor` performs the actions. A move that isn't legal changes nothing and asks for nothing.
 struct SlotStateMachine: Equatable {
     enum State: Equatable {
         /// No process: the first, or the next one after a death, is to come.

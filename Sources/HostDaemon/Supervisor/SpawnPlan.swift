@@ -3,7 +3,9 @@ import Control
 import HostConfig
 import QueueCore
 
-/// Which processes a deployment needs, and what each is told: pure. The supervisor makes the running processes equal it.
+/// Which processes a deployment needs, and what each is told: pure.
+///
+/// The supervisor makes the running processes equal it.
 struct SpawnPlan: Equatable {
     /// A plugin's code as it runs now.
     struct RunningPlugin: Equatable, Sendable {
@@ -14,7 +16,9 @@ struct SpawnPlan: Equatable {
     private(set) var broker: BrokerConfiguration
     /// nil = switched off.
     private(set) var console: ConsoleConfiguration?
-    /// By plugin, then by index. Only plugins that a site enables and that can be run.
+    /// By plugin, then by index.
+    ///
+    /// Only plugins that a site enables and that can be run.
     private(set) var workers: [PluginName: [WorkerConfiguration]] = [:]
 
     init(

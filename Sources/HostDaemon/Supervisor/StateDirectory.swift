@@ -30,12 +30,15 @@ struct StateDirectory: Sendable {
     }
 
     /// A lock that the broker inherits and keeps to its end, also where it outlives a killed supervisor: no two brokers
-    /// on one store. nil while one still runs.
+    /// on one store.
+    ///
+    /// nil while one still runs.
     func takeBrokerLock() throws(SupervisorError) -> FileLock? { try FileLock.take(path + "/broker.lock", text: nil) }
 }
 
-/// An exclusive flock on a file. It goes with the last descriptor of this open file: ours, or that of a child that
-/// inherited it.
+/// An exclusive flock on a file.
+///
+/// It goes with the last descriptor of this open file: ours, or that of a child that inherited it.
 final class FileLock: Sendable {
     let descriptor: Int32
 

@@ -13,7 +13,9 @@ struct StopSequence: Equatable {
     /// The role that is drained now; nil before the first step.
     private(set) var role: Role?
 
-    /// What to do next, where processes of these roles are left. Asked at the start and at each end of a process.
+    /// What to do next, where processes of these roles are left.
+    ///
+    /// Asked at the start and at each end of a process.
     mutating func next(remaining: Set<Role>) -> Step {
         guard let first = Self.order.first(where: remaining.contains) else { return .finished }
         guard first != role else { return .wait }

@@ -31,6 +31,8 @@ extension Supervisor {
             let read = try Deployment.load(options.configPath, threads: options.threads)
             next.deployment = try taken(read, for: next.kind)
             change = next
+        } catch let error as ChangeError {
+            return finishChange { $0.fail("\(error)") }
         } catch {
             return refuse(error.lines)
         }
@@ -71,7 +73,6 @@ extension Supervisor {
         guard errors.isEmpty else { return refuse(errors.map(\.description)) }
         configErrors = []
         deployment = next
-        warnOfPlugins()
         adoptPlugins()
         if change.kind == .restart { beginRollouts() }
         let told = reconcile()

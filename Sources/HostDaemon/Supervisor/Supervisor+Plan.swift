@@ -20,24 +20,29 @@ extension Supervisor {
         } catch {
             logger.error("can't write descriptors.json", metadata: ["reason": "\(error)"])
         }
+        warnOfFiles()
     }
 
-    func warnOfPlugins() {
+    private func warnOfFiles() {
         for entry in catalog.entries {
             guard let reason = entry.verdict.reason else { continue }
             logger.warning("plugin file not used", metadata: ["file": "\(entry.file)", "reason": "\(reason)"])
         }
         if let fault = catalog.fault { logger.warning("no plugins", metadata: ["reason": "\(fault)"]) }
-        for plugin in deployment.enabledPlugins.sorted() where catalog.loadable[plugin] == nil && running[plugin] == nil
-        {
+    }
+
+    /// Once for each plugin that sites begin to wait for.
+    private func warnOfMissingPlugins() {
+        let missing = deployment.enabledPlugins.filter { running[$0] == nil }
+        for plugin in missing.subtracting(missingPlugins).sorted() {
             let sites = deployment.sites(enabling: plugin).map(\.nickname.rawValue).joined(separator: " ")
+            let reason = catalog.reason(against: plugin) ?? ""
             logger.error(
                 "a plugin that sites enable can't be run; their items wait",
-                metadata: [
-                    "plugin": "\(plugin)", "sites": "\(sites)", "reason": "\(catalog.reason(against: plugin) ?? "")",
-                ]
+                metadata: ["plugin": "\(plugin)", "sites": "\(sites)", "reason": "\(reason)"]
             )
         }
+        missingPlugins = missing
     }
 
     /// Enabled plugins without code get what the last scan found; what no site enables any more is let go.
@@ -51,6 +56,7 @@ extension Supervisor {
             guard let code = catalog.loadable[plugin] else { continue }
             running[plugin] = SpawnPlan.RunningPlugin(code: code, generation: nextGeneration(of: plugin))
         }
+        warnOfMissingPlugins()
     }
 
     func nextGeneration(of plugin: PluginName) -> Int {
@@ -58,7 +64,9 @@ extension Supervisor {
         return generations[plugin, default: 1]
     }
 
-    /// Starts what lacks, drains what is too much, tells the rest what changed. Returns whom it told.
+    /// Starts what lacks, drains what is too much, tells the rest what changed.
+    ///
+    /// Returns whom it told.
     @discardableResult
     func reconcile() -> [ChildLink] {
         guard stop == nil else { return [] }
@@ -89,25 +97,31 @@ extension Supervisor {
         return told
     }
 
-    /// A slot has shown whether it starts. Once all have, hostd is ready.
+    /// A slot has shown whether it starts.
+    ///
+    /// Once all have, hostd is ready.
     func settle(_ id: SlotID) {
         guard !isAnnounced, unsettled.remove(id) != nil, unsettled.isEmpty, stop == nil else { return }
         isAnnounced = true
         guard deployment.config.queue.listen?.port == 0, let broker = slots[.broker]?.readyLink else {
-            return announce(stompAddress: deployment.config.queue.listen.map { "\($0)" })
+            return announce(stompPort: nil)
         }
         broker.request("status", timeLimit: .seconds(5)).whenComplete { [inbox] result in
-            inbox.put(.announce(stompAddress: (try? result.get())?["listen"]?.string))
+            inbox.put(.announce(stompPort: (try? result.get())?["listen"]?.int))
         }
     }
 
-    func announce(stompAddress: String?) {
+    /// `stompPort`: where the configuration says "any".
+    func announce(stompPort: Int64?) {
         let workers = slots.values.filter { $0.id.role == .worker && $0.machine.isReady }.count
+        let stomp = deployment.config.queue.listen.map {
+            HostPort(host: $0.host, port: Int(stompPort ?? Int64($0.port)))
+        }
+        let console = deployment.config.console.listen.map { "console http://\($0)/" } ?? "no console"
         let parts = [
             Self.counted(deployment.sites.count, "site"), Self.counted(running.count, "plugin"),
-            Self.counted(workers, "worker"), "STOMP on \(stompAddress ?? state.path + "/stomp.sock")",
-            slots[.console].flatMap { _ in deployment.config.console.listen }.map { "console http://\($0)/" }
-                ?? "console off", Self.seconds(now),
+            Self.counted(workers, "worker"), "STOMP on \(stomp?.description ?? state.path + "/stomp.sock")", console,
+            Self.seconds(now),
         ]
         let line = parts.joined(separator: ", ")
         logger.info("hostd ready: \(line)")
@@ -116,7 +130,7 @@ extension Supervisor {
 
     static func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)" + (count == 1 ? "" : "s") }
 
-    /// `0.12 s`
+    // 0.12 s
     static func seconds(_ duration: Duration) -> String {
         let hundredths = duration.wholeMilliseconds / 10
         return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100) s"
@@ -124,10 +138,8 @@ extension Supervisor {
 }
 
 extension SlotID {
-    /// Broker, console, then workers by plugin and number: the order of a start.
-    fileprivate var startOrder: String {
-        let number = String(1000 + index)
-        return
-            "\(role == .worker ? "2" : role == .console ? "1" : "0") \(plugin?.rawValue ?? "") \(generation) \(number)"
+    /// Broker, workers by plugin and number, console: what an item waits for first.
+    fileprivate var startOrder: (Int, String, Int, Int) {
+        (role == .broker ? 0 : role == .worker ? 1 : 2, plugin?.rawValue ?? "", generation, index)
     }
 }

@@ -41,11 +41,6 @@ extension Supervisor {
 
     func spawnDue(_ id: SlotID, turn: Int) {
         guard let slot = slots[id], slot.turn == turn, slot.machine.state == .waiting else { return }
-        if id.role == .worker, slots[.broker]?.machine.isReady != true {
-            slots[id]?.isHeld = true
-            return
-        }
-        slots[id]?.isHeld = false
         do {
             try spawn(id)
         } catch {
@@ -86,10 +81,6 @@ extension Supervisor {
             case .failure: inbox.put(.overdue(serial, .hang, why: "its channel could not be opened"))
             }
         }
-        if id.role == .worker {
-            let why = "not ready within \(Self.startLimit.components.seconds) s"
-            after(Self.startLimit, .overdue(serial, .hang, why: why))
-        }
     }
 
     /// The broker of a supervisor that was killed drains by itself; until it has ended the store is its own.
@@ -108,18 +99,27 @@ extension Supervisor {
     }
 
     /// Sends the slot's configuration to its process, if that hasn't got it yet; true if it was sent.
+    ///
+    /// A worker's process starts beside the broker's, but it begins its work when there is a broker to work for.
     @discardableResult
     func tell(_ id: SlotID) -> Bool {
-        guard let slot = slots[id], let link = slot.process?.link, let configuration = slot.configuration,
-            slot.process?.told != configuration
+        guard let slot = slots[id], let process = slot.process, let link = process.link,
+            let configuration = slot.configuration, process.told != configuration,
+            id.role != .worker || process.told != nil || slots[.broker]?.machine.isReady == true
         else { return false }
         link.send(.configure(configuration))
         slots[id]?.process?.told = configuration
+        if id.role == .worker, process.told == nil {
+            let why = "not ready within \(Self.startLimit.components.seconds) s"
+            after(Self.startLimit, .overdue(process.serial, .hang, why: why))
+        }
         return true
     }
 
     private func sendDrain(_ id: SlotID) {
         guard let process = slots[id]?.process, let link = process.link else { return }
+        // It waits for its configuration: nothing to finish.
+        guard process.told != nil else { return feed(.hurry, to: id, killReason: "it had not begun") }
         let limit = deployment.config.queue.drainTimeout
         link.send(.drain(timeoutMs: Int(clamping: limit.wholeMilliseconds)))
         logger.info("process drains", metadata: metadata(id, process.child.pid))
@@ -176,19 +176,13 @@ extension Supervisor {
     }
 
     private func becameReady(_ id: SlotID) {
-        if id.role == .broker { releaseHeldWorkers() }
+        if id.role == .broker { slots.keys.filter { $0.role == .worker }.forEach { tell($0) } }
         if let plugin = id.plugin, rollouts[plugin]?.next.generation == id.generation,
             let action = rollouts[plugin]?.machine.ready(id.index)
         {
             perform(action, for: plugin)
         }
         settle(id)
-    }
-
-    private func releaseHeldWorkers() {
-        for id in slots.values.filter(\.isHeld).map(\.id).sorted(by: { $0.description < $1.description }) {
-            spawnDue(id, turn: slots[id]?.turn ?? 0)
-        }
     }
 
     /// SIGCHLD: only our own pids are waited for; a probe is its runner's.
@@ -223,7 +217,7 @@ extension Supervisor {
         let text = process.causeText(cause)
         let isPlanned = before == .draining || before == .killed(isRefilled: false)
         logger.log(
-            level: isPlanned && cause.isClean ? .info : .warning,
+            level: isPlanned && (cause.isClean || process.told == nil) ? .info : .warning,
             "process ended",
             metadata: metadata(id, process.child.pid, text)
         )

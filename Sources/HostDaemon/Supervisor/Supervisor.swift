@@ -31,6 +31,8 @@ actor Supervisor {
     /// The last number given out.
     var generations: [PluginName: Int] = [:]
     var rollouts: [PluginName: Rollout] = [:]
+    /// Enabled, but can't be run: their sites' items wait.
+    var missingPlugins: Set<PluginName> = []
     /// Why a plugin's last roll-out was undone.
     var rolloutFailures: [PluginName: String] = [:]
 
@@ -101,7 +103,6 @@ actor Supervisor {
             Self.complain("\(error)")
             return abandon()
         }
-        warnOfPlugins()
         adoptPlugins()
         reconcile()
         unsettled = Set(slots.keys)
@@ -131,7 +132,7 @@ actor Supervisor {
         case .spawnDue(let id, let turn): spawnDue(id, turn: turn)
         case .scanned(let catalog): scanned(catalog)
         case .updateHeard: finishUpdate()
-        case .announce(let address): announce(stompAddress: address)
+        case .announce(let port): announce(stompPort: port)
         case .measured(let parts, let reply): measured(parts, reply)
         case .request(let request, let reply): answer(request, reply)
         }

@@ -19,7 +19,7 @@ enum SupervisorEvent: Sendable {
     case scanned(PluginCatalog)
     /// All who had to hear of a changed configuration have taken it in.
     case updateHeard
-    case announce(stompAddress: String?)
+    case announce(stompPort: Int64?)
     case measured([MetricsPart], PendingReply)
     case request(ControlRequest, PendingReply)
 

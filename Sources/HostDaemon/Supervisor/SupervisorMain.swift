@@ -32,7 +32,9 @@ package enum ExitStatus {
     package static let configurationError: Int32 = 1
 }
 
-/// The supervisor's role: hostd without a `--role`. Blocks the main thread until the daemon has stopped.
+/// The supervisor's role: hostd without a `--role`.
+///
+/// Blocks the main thread until the daemon has stopped.
 package enum SupervisorMain {
     /// Handled one by one, in the supervisor's own order; blocked in every thread so that they reach `sigwait` alone.
     private static let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD]
@@ -68,8 +70,9 @@ package enum SupervisorMain {
         }
     }
 
-    /// What whoever started hostd left open is not for plugins. 1024: the usual soft limit; what we open ourselves is
-    /// close-on-exec from the start.
+    /// What whoever started hostd left open is not for plugins.
+    ///
+    /// 1024: the usual soft limit; what we open ourselves is close-on-exec from the start.
     private static func keepDescriptorsFromChildren() {
         for descriptor in Int32(3)..<1024 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
     }

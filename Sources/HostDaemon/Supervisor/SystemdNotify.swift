@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// Tells systemd how we are (sd_notify(3)): a datagram to the socket that `NOTIFY_SOCKET` names. Without one it is silent.
+/// Tells systemd how we are (sd_notify(3)): a datagram to the socket that `NOTIFY_SOCKET` names.
+///
+/// Without one it is silent.
 struct SystemdNotify: Sendable {
     private let address: String?
     /// How often `WATCHDOG=1` is due: half of what systemd waits; nil = never.

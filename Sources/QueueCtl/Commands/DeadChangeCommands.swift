@@ -4,13 +4,15 @@ import Control
 
 struct DeadRequeueCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "requeue", abstract: "Send them back to their queues, with all attempts before them.",
+        commandName: "requeue",
+        abstract: "Send them back to their queues, with all attempts before them.",
         discussion: """
             Without a filter or ids: all of them.
             Example:
               queuectl dead requeue --target http://remote.example/omb/postnotice --dry-run
               queuectl dead requeue 17 18
-            """)
+            """
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var filter: DeadFilter
@@ -25,12 +27,14 @@ struct DeadRequeueCommand: AsyncParsableCommand {
 
 struct DeadDropCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "drop", abstract: "Delete them for good.",
+        commandName: "drop",
+        abstract: "Delete them for good.",
         discussion: """
             Example:
               queuectl dead drop --older-than 30d --dry-run
               queuectl dead drop -s alice -q ombout --reason gone
-            """)
+            """
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var filter: DeadFilter
@@ -49,7 +53,9 @@ struct DeadDropCommand: AsyncParsableCommand {
     }
 }
 
-/// Requeue or drop. Letters that are named by id have to be there: a slip of the keyboard is told, and nothing changes.
+/// Requeue or drop.
+///
+/// Letters that are named by id have to be there: a slip of the keyboard is told, and nothing changes.
 struct DeadChange {
     let command: String
     let filter: DeadFilter

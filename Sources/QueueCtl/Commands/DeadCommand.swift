@@ -6,7 +6,8 @@ import QueueCore
 
 struct DeadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "dead", abstract: "Dead letters: items that were given up, and are kept with the reason.",
+        commandName: "dead",
+        abstract: "Dead letters: items that were given up, and are kept with the reason.",
         discussion: """
             Example:
               queuectl dead list -q ombout --reason max-retries
@@ -15,7 +16,8 @@ struct DeadCommand: AsyncParsableCommand {
               queuectl dead drop --older-than 30d --dry-run
             """,
         subcommands: [DeadListCommand.self, DeadShowCommand.self, DeadRequeueCommand.self, DeadDropCommand.self],
-        defaultSubcommand: DeadListCommand.self)
+        defaultSubcommand: DeadListCommand.self
+    )
 
     @OptionGroup var global: GlobalOptions
 }
@@ -63,8 +65,10 @@ struct DeadFilter: ParsableArguments {
 
 struct DeadListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "All of them, or those that a filter leaves.",
-        discussion: "Example:\n  queuectl dead list -s alice --reason expired --json")
+        commandName: "list",
+        abstract: "All of them, or those that a filter leaves.",
+        discussion: "Example:\n  queuectl dead list -s alice --reason expired --json"
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var filter: DeadFilter
@@ -92,8 +96,10 @@ struct DeadListCommand: AsyncParsableCommand {
 
 struct DeadShowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Everything about some of them, frame included.",
-        discussion: "Example:\n  queuectl dead show 17\n  queuectl dead show 17 --json | jq -r .frame")
+        commandName: "show",
+        abstract: "Everything about some of them, frame included.",
+        discussion: "Example:\n  queuectl dead show 17\n  queuectl dead show 17 --json | jq -r .frame"
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var filter: DeadFilter

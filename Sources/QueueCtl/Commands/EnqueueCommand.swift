@@ -5,14 +5,16 @@ import QueueCore
 
 struct EnqueueCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "enqueue", abstract: "Put a frame, or many, on a queue; prints how many were accepted.",
+        commandName: "enqueue",
+        abstract: "Put a frame, or many, on a queue; prints how many were accepted.",
         discussion: """
             Accepted means: on the broker's disk. The queue `notice` distributes to all plugins of the site.
             Example:
               queuectl enqueue -s alice notice hello.json
               generate-notices | queuectl enqueue -s alice --jsonl notice -
               queuectl enqueue -s alice --delay 10m --dedupe evening-42 notice hello.json
-            """)
+            """
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var site: RequiredSiteOption

@@ -5,8 +5,10 @@ import QueueCore
 
 struct UpdateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "update", abstract: "Read a site's configuration again: changed, new or removed.",
-        discussion: "Example:\n  queuectl update -s alice")
+        commandName: "update",
+        abstract: "Read a site's configuration again: changed, new or removed.",
+        discussion: "Example:\n  queuectl update -s alice"
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var site: RequiredSiteOption
@@ -23,8 +25,10 @@ struct UpdateCommand: AsyncParsableCommand {
 
 struct StopCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stop", abstract: "Graceful stop: finish what is in flight, keep the rest.",
-        discussion: "Example:\n  queuectl stop")
+        commandName: "stop",
+        abstract: "Graceful stop: finish what is in flight, keep the rest.",
+        discussion: "Example:\n  queuectl stop"
+    )
 
     @OptionGroup var global: GlobalOptions
 
@@ -35,14 +39,17 @@ struct StopCommand: AsyncParsableCommand {
     static func perform(by hostd: some ControlPort) async throws {
         let reply = try await hostd.ask("stop")
         try Output.line(
-            reply["text"]?.string.map { DisplayText($0).text } ?? "hostd finishes what is in flight, then stops")
+            reply["text"]?.string.map { DisplayText($0).text } ?? "hostd finishes what is in flight, then stops"
+        )
     }
 }
 
 struct RestartCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "restart", abstract: "New generation of workers, with the code and configuration of now.",
-        discussion: "Example:\n  cp omb.so plugins.d/ && queuectl restart && queuectl plugins")
+        commandName: "restart",
+        abstract: "New generation of workers, with the code and configuration of now.",
+        discussion: "Example:\n  cp omb.so plugins.d/ && queuectl restart && queuectl plugins"
+    )
 
     @OptionGroup var global: GlobalOptions
 
@@ -54,6 +61,7 @@ struct RestartCommand: AsyncParsableCommand {
         let reply = try await hostd.ask("restart")
         try Output.line(
             reply["text"]?.string.map { DisplayText($0).text }
-                ?? "a new generation starts; queuectl plugins shows when it runs")
+                ?? "a new generation starts; queuectl plugins shows when it runs"
+        )
     }
 }

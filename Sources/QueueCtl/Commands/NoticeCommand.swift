@@ -5,20 +5,27 @@ import FoundationEssentials
 
 struct NoticeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "notice", abstract: "Where is my post: each target of a notice, and why it waits.",
+        commandName: "notice",
+        abstract: "Where is my post: each target of a notice, and why it waits.",
         discussion: """
             Example:
               queuectl notice 42
               queuectl notice http://alice.example/notice/42 -s alice --json
-            """)
+            """
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var site: SiteOption
     @OptionGroup var format: JSONFlag
+    @Flag(help: "List delivered targets too; --json always does.") var all = false
     @Argument(help: ArgumentHelp("The notice's number or URI.", valueName: "id")) var notice: String
 
     func run() async throws {
-        let search = NoticeSearch(notice: notice, site: site.site?.value, hostd: try await Installation.load(global).hostd())
+        let search = NoticeSearch(
+            notice: notice,
+            site: site.site?.value,
+            hostd: try await Installation.load(global).hostd()
+        )
         let found = try await search.first()
         guard !found.isEmpty else { throw QueueCtlError.unknownNotice(DisplayText(notice).text) }
         if format.json { try await printJSON(found, search) } else { try await printText(found, search) }
@@ -30,7 +37,8 @@ struct NoticeCommand: AsyncParsableCommand {
         for (index, notice) in notices.enumerated() {
             try Output.write((index == 0 ? "" : "\n") + view.headline(notice, in: terminal))
             var widths: [Int] = []
-            try await search.eachPage(of: notice) { items in
+            try await search.eachPage(of: notice) { page in
+                let items = all ? page : page.filter { $0["state"]?.string != "delivered" }
                 guard !items.isEmpty else { return }
                 let table = view.page(items, after: widths)
                 try Output.write((widths.isEmpty ? "\n" : "") + table.rendered(in: terminal, heading: widths.isEmpty))

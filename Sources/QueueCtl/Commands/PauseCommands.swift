@@ -5,8 +5,10 @@ import QueueCore
 
 struct PauseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "pause", abstract: "Stop claiming a queue's items; go on accepting them.",
-        discussion: "Example:\n  queuectl pause ombout\n  queuectl pause ombout -s alice")
+        commandName: "pause",
+        abstract: "Stop claiming a queue's items; go on accepting them.",
+        discussion: "Example:\n  queuectl pause ombout\n  queuectl pause ombout -s alice"
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var site: SiteOption
@@ -20,8 +22,10 @@ struct PauseCommand: AsyncParsableCommand {
 
 struct ResumeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "resume", abstract: "Go on with a queue that was paused.",
-        discussion: "Example:\n  queuectl resume ombout")
+        commandName: "resume",
+        abstract: "Go on with a queue that was paused.",
+        discussion: "Example:\n  queuectl resume ombout"
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var site: SiteOption

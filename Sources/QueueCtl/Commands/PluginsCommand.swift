@@ -4,12 +4,14 @@ import Control
 
 struct PluginsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plugins", abstract: "Every file in plugins.d: loaded, or why not.",
+        commandName: "plugins",
+        abstract: "Every file in plugins.d: loaded, or why not.",
         discussion: """
             Example:
               queuectl plugins
               queuectl plugins --json | jq -r '.[] | select(.state != "loaded") | .reason'
-            """)
+            """
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var format: JSONFlag

@@ -4,7 +4,8 @@ import RecipientDirectory
 
 struct RecipientsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "recipients", abstract: "Who of a site's authors is delivered where, by one plugin.",
+        commandName: "recipients",
+        abstract: "Who of a site's authors is delivered where, by one plugin.",
         discussion: """
             Works on the directory's file, hostd running or not. A recipient is a JSON line:
               {"plugin": "omb", "author": "http://alice.example/user/7",
@@ -20,7 +21,8 @@ struct RecipientsCommand: AsyncParsableCommand {
         subcommands: [
             RecipientsImportCommand.self, RecipientsExportCommand.self, RecipientsListCommand.self,
             RecipientsRemoveCommand.self,
-        ])
+        ]
+    )
 
     @OptionGroup var global: GlobalOptions
 }
@@ -39,12 +41,14 @@ struct RecipientsFilter: ParsableArguments {
 
 struct RecipientsImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Add or replace recipients from JSON lines.",
+        commandName: "import",
+        abstract: "Add or replace recipients from JSON lines.",
         discussion: """
             Bad lines are told by number; the good ones are imported, or none with --strict.
             Example:
               queuectl recipients import -s alice omb --strict subscribers.jsonl
-            """)
+            """
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var owner: RecipientsOwner
@@ -60,12 +64,14 @@ struct RecipientsImportCommand: AsyncParsableCommand {
 
 struct RecipientsExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "export", abstract: "Write recipients as JSON lines, as import reads them.",
+        commandName: "export",
+        abstract: "Write recipients as JSON lines, as import reads them.",
         discussion: """
             Credentials are left out unless --secrets is given; a file is readable by you only.
             Example:
               queuectl recipients export -s alice omb --secrets backup.jsonl
-            """)
+            """
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var owner: RecipientsOwner
@@ -78,7 +84,10 @@ struct RecipientsExportCommand: AsyncParsableCommand {
         let destination = try ExportFile(file)
         var count = 0
         try directory.forEach(
-            owner.site.site.name, owner.plugin.name, author: filter.author, target: filter.target
+            owner.site.site.name,
+            owner.plugin.name,
+            author: filter.author,
+            target: filter.target
         ) { recipient in
             try destination.line(recipient.jsonLine(plugin: owner.plugin.name, includeSecrets: secrets))
             count += 1
@@ -90,8 +99,10 @@ struct RecipientsExportCommand: AsyncParsableCommand {
 
 struct RecipientsListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Show recipients; never their credentials.",
-        discussion: "Example:\n  queuectl recipients list -s alice omb --target http://remote.example/omb/postnotice")
+        commandName: "list",
+        abstract: "Show recipients; never their credentials.",
+        discussion: "Example:\n  queuectl recipients list -s alice omb --target http://remote.example/omb/postnotice"
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var owner: RecipientsOwner
@@ -103,7 +114,10 @@ struct RecipientsListCommand: AsyncParsableCommand {
         var page = Self.table(after: [])
         var count = 0
         try directory.forEach(
-            owner.site.site.name, owner.plugin.name, author: filter.author, target: filter.target
+            owner.site.site.name,
+            owner.plugin.name,
+            author: filter.author,
+            target: filter.target
         ) { recipient in
             page.add([
                 .init(recipient.target), .init(recipient.author), .init(recipient.key),
@@ -125,18 +139,22 @@ struct RecipientsListCommand: AsyncParsableCommand {
             [
                 .init(title: "TARGET", cut: .middle), .init(title: "AUTHOR", cut: .middle), .init(title: "KEY"),
                 .init(title: "CREDENTIALS"), .init(title: "OPTIONS", cut: .end),
-            ], widths: widths)
+            ],
+            widths: widths
+        )
     }
 }
 
 struct RecipientsRemoveCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "remove", abstract: "Remove a target, or the recipients that a file names.",
+        commandName: "remove",
+        abstract: "Remove a target, or the recipients that a file names.",
         discussion: """
             Example:
               queuectl recipients remove -s alice omb --target http://gone.example/omb/postnotice
               queuectl recipients remove -s alice omb unsubscribed.jsonl
-            """)
+            """
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var owner: RecipientsOwner
@@ -160,7 +178,12 @@ struct RecipientsRemoveCommand: AsyncParsableCommand {
         let removed: Int
         if let target = filter.target {
             removed = try directory.remove(
-                owner.site.site.name, owner.plugin.name, author: filter.author, target: target, key: key)
+                owner.site.site.name,
+                owner.plugin.name,
+                author: filter.author,
+                target: target,
+                key: key
+            )
         } else {
             removed = try RecipientLines(file ?? "-").apply(.remove, to: directory, of: owner, isStrict: false).changed
         }

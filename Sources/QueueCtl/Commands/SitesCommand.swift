@@ -4,8 +4,10 @@ import Control
 
 struct SitesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sites", abstract: "The sites, and the plugins that are enabled on each.",
-        discussion: "Example:\n  queuectl sites")
+        commandName: "sites",
+        abstract: "The sites, and the plugins that are enabled on each.",
+        discussion: "Example:\n  queuectl sites"
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var format: JSONFlag

@@ -5,13 +5,15 @@ import FoundationEssentials
 
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Processes, queues with their rates, and lanes that back off.",
+        commandName: "status",
+        abstract: "Processes, queues with their rates, and lanes that back off.",
         discussion: """
             Example:
               queuectl status
               queuectl status --watch
               queuectl status --json | jq '.queues[] | select(.dead > 0)'
-            """)
+            """
+    )
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var format: JSONFlag
@@ -23,10 +25,8 @@ struct StatusCommand: AsyncParsableCommand {
         guard watch else { return try Output.write(try await text(from: hostd)) }
         while true {
             let text = try await text(from: hostd)
-            // Home, then each line over the old one, then clear what is left below: no flicker.
-            let isScreen = Terminal.standardOutput().isInteractive && !format.json
-            let screen = text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\u{1B}[K\n")
-            try Output.write(isScreen ? "\u{1B}[H\(screen)\u{1B}[J" : text)
+            let terminal = Terminal.standardOutput()
+            try Output.write(terminal.isInteractive && !format.json ? terminal.screen(text) : text)
             try await Task.sleep(for: .seconds(2))
         }
     }

@@ -14,7 +14,9 @@ struct DeadView {
                 .init(title: "TARGET", cut: .middle), .init(title: "REASON"),
                 .init(title: "ATTEMPTS", alignment: .trailing), .init(title: "KILLS", alignment: .trailing),
                 .init(title: "MAYBE", alignment: .trailing), .init(title: "DIED"), .init(title: "TEXT", cut: .end),
-            ], widths: widths)
+            ],
+            widths: widths
+        )
         for letter in letters {
             table.add([
                 .init(letter["id"]?.int.map(String.init)), .init(letter["site"]?.string),
@@ -32,8 +34,9 @@ struct DeadView {
         var text = terminal.paint("Dead letter \(letter["id"]?.int.map(String.init) ?? "?")", .bold) + "\n"
         func line(_ label: String, _ value: String?, _ ink: Ink? = nil) {
             guard let value, !value.isEmpty else { return }
-            let padding = String(repeating: " ", count: max(0, 10 - label.count))
-            text += "  \(terminal.paint(label, .dim))\(padding)\(terminal.paint(DisplayText(value).text, ink))\n"
+            let name = DisplayText(label)
+            let padding = String(repeating: " ", count: max(1, 10 - name.width))
+            text += "  \(terminal.paint(name.text, .dim))\(padding)\(terminal.paint(DisplayText(value).text, ink))\n"
         }
         func moment(_ name: String) -> String? {
             letter[name]?.string.map { "\($0) (\(Figures.moment($0, now: now)))" }
@@ -50,8 +53,10 @@ struct DeadView {
         }
         line("enqueued", moment("enqueued"))
         line("died", moment("died"))
-        for (name, value) in (letter["headers"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
-            line(name, value.string ?? (try? JSONText.line(value)))
+        // As the producer sent them, `name:value` a line.
+        for header in letter["headers"]?.string?.split(separator: "\n") ?? [] {
+            guard let colon = header.firstIndex(of: ":") else { continue }
+            line(String(header[..<colon]), String(header[header.index(after: colon)...]))
         }
         text += body("frame", letter["frame"], encoding: letter["encoding"]?.string, terminal)
         text += body("shared", letter["shared"], encoding: letter["shared_encoding"]?.string, terminal)
@@ -62,7 +67,9 @@ struct DeadView {
         guard let value = value?.string, !value.isEmpty else { return "" }
         let note = encoding.map { " (\($0))" } ?? ""
         // Its own newlines are kept; everything else a terminal could be commanded with isn't.
-        let lines = value.split(separator: "\n", omittingEmptySubsequences: false).map { "    " + DisplayText(String($0)).text }
+        let lines = value.split(separator: "\n", omittingEmptySubsequences: false).map {
+            "    " + DisplayText(String($0)).text
+        }
         return "  \(terminal.paint(label + note, .dim))\n\(lines.joined(separator: "\n"))\n"
     }
 }

@@ -27,13 +27,16 @@ struct NoticeView {
                 .init(title: "QUEUE"), .init(title: "TARGET", cut: .middle), .init(title: "STATE"),
                 .init(title: "ATTEMPTS", alignment: .trailing), .init(title: "NEXT ATTEMPT"),
                 .init(title: "REASON", cut: .end),
-            ], widths: widths)
+            ],
+            widths: widths
+        )
         for item in items {
             let state = item["state"]?.string
             table.add([
                 .init(item["queue"]?.string), .init(item["target"]?.string), .init(state, state.flatMap(Self.ink)),
                 .init(count: item["attempts"]?.int),
-                .init(item["next_attempt"]?.string.map { Figures.upcoming($0, now: now) }), .init(item["reason"]?.string),
+                .init(item["next_attempt"]?.string.map { Figures.upcoming($0, now: now) }),
+                .init(Self.reason(of: item)),
             ])
         }
         return table
@@ -44,12 +47,16 @@ struct NoticeView {
         notice["notice"]?.string ?? notice["notice"]?.int.map(String.init) ?? "?"
     }
 
+    /// The word and the sentence, as far as there are any.
+    private static func reason(of item: JSONValue) -> String {
+        [item["reason"]?.string, item["text"]?.string].compactMap(\.self).filter { !$0.isEmpty }.joined(separator: ": ")
+    }
+
     private static func ink(_ state: String) -> Ink? {
         switch state {
         case "delivered": .good
-        case "dead": .bad
-        case "waiting", "retrying": .warning
-        default: nil
+        case "dead", "discarded": .bad
+        default: .warning
         }
     }
 }

@@ -86,14 +86,16 @@ struct ClientSessionStateMachine {
     }
 
     mutating func closed() -> Action {
-        switch state {
-        case .disconnected, .failed: .ignore
-        case .connecting, .connected, .disconnecting: fail(.connectionClosed)
-        }
+        fail(.connectionClosed)
     }
 
+    /// The first failure counts.
     mutating func fail(_ error: StompError) -> Action {
-        state = .failed(error)
-        return .failed(error)
+        switch state {
+        case .disconnected, .failed: return .ignore
+        case .connecting, .connected, .disconnecting:
+            state = .failed(error)
+            return .failed(error)
+        }
     }
 }

@@ -13,18 +13,27 @@ final class StompClientHandler: ChannelInboundHandler {
         let promise: EventLoopPromise<Void>
     }
 
+    private let loop: any EventLoop
     private let login: String?
     private let passcode: String?
-    private let connected: EventLoopPromise<Void>
+    private var connected: EventLoopPromise<Void>?
     private let encoder = StompFrameEncoder(version: .v1_2)
     private var session: ClientSessionStateMachine
     private var decoder = StompFrameDecoder()
+    /// nil before the channel is there and after it is gone.
     private var context: ChannelHandlerContext?
     private var batches = CircularBuffer<Batch>()
     private var confirmations: [EventLoopPromise<Int>] = []
     private var disconnected: EventLoopPromise<Void>?
 
-    init(login: String?, passcode: String?, window: Int, connected: EventLoopPromise<Void>) {
+    init(
+        loop: any EventLoop,
+        login: String?,
+        passcode: String?,
+        window: Int,
+        connected: EventLoopPromise<Void>
+    ) {
+        self.loop = loop
         self.login = login
         self.passcode = passcode
         self.connected = connected
@@ -34,24 +43,22 @@ final class StompClientHandler: ChannelInboundHandler {
     // MARK: For StompConnection
 
     /// Succeeds when all messages are written, which may have to wait for receipts of earlier ones.
-    func send(_ messages: [StompMessage]) -> EventLoopFuture<Void>? {
-        guard let context else { return nil }
-        let promise = context.eventLoop.makePromise(of: Void.self)
+    func send(_ messages: [StompMessage]) -> EventLoopFuture<Void> {
+        let promise = loop.makePromise(of: Void.self)
         if case .failed(let error) = session.state {
             promise.fail(error)
         } else if !session.isOpen {
             promise.fail(StompError.connectionClosed)
         } else {
             batches.append(Batch(messages: messages, promise: promise))
-            write(context)
+            if let context { write(context) }
         }
         return promise.futureResult
     }
 
     /// Succeeds, with the number of messages confirmed so far, when no receipt is outstanding.
-    func confirm() -> EventLoopFuture<Int>? {
-        guard let context else { return nil }
-        let promise = context.eventLoop.makePromise(of: Int.self)
+    func confirm() -> EventLoopFuture<Int> {
+        let promise = loop.makePromise(of: Int.self)
         if case .failed(let error) = session.state {
             promise.fail(error)
         } else {
@@ -61,20 +68,19 @@ final class StompClientHandler: ChannelInboundHandler {
         return promise.futureResult
     }
 
-    func disconnect() -> EventLoopFuture<Void>? {
-        guard let context else { return nil }
-        let promise = context.eventLoop.makePromise(of: Void.self)
+    func disconnect() -> EventLoopFuture<Void> {
+        let promise = loop.makePromise(of: Void.self)
         if case .failed(let error) = session.state {
             promise.fail(error)
         } else if !session.isOpen || disconnected != nil {
             promise.fail(StompError.connectionClosed)
         } else {
             disconnected = promise
-            var buffer = context.channel.allocator.buffer(capacity: 64)
+            var buffer = ByteBuffer()
             encoder.start(.disconnect, into: &buffer)
             encoder.header(.receipt, session.disconnect(), into: &buffer)
             encoder.finish(.disconnect, into: &buffer)
-            context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+            context?.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
         }
         return promise.futureResult
     }
@@ -139,13 +145,15 @@ final class StompClientHandler: ChannelInboundHandler {
 
     private func perform(_ action: ClientSessionStateMachine.Action) {
         switch action {
-        case .connected: connected.succeed()
+        case .connected:
+            connected?.succeed()
+            connected = nil
         case .confirmed: settleConfirmations()
         case .disconnected:
             disconnected?.succeed()
             context?.close(promise: nil)
         case .failed(let error):
-            connected.fail(error)
+            connected?.fail(error)
             disconnected?.fail(error)
             for batch in batches { batch.promise.fail(error) }
             for confirmation in confirmations { confirmation.fail(error) }

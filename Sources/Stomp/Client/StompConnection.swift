@@ -20,8 +20,8 @@ package final class StompConnection: Sendable {
 
     /// Connects and logs in.
     ///
-    /// `window` is how many receipts may be outstanding, `limit` how long connecting, and then the answer to CONNECT, may
-    /// take.
+    /// `window` is how many receipts may be outstanding; `limit` is how long connecting may take, and then the
+    /// answer to CONNECT.
     package static func connect(
         _ address: StompAddress,
         login: String? = nil,
@@ -32,13 +32,21 @@ package final class StompConnection: Sendable {
     ) async throws -> StompConnection {
         let loop = group.next()
         let connected = loop.makePromise(of: Void.self)
+        let handler = try await loop.submit {
+            let handler = StompClientHandler(
+                loop: loop,
+                login: login,
+                passcode: passcode,
+                window: window,
+                connected: connected
+            )
+            return NIOLoopBound(handler, eventLoop: loop)
+        }.get()
         let bootstrap = ClientBootstrap(group: loop)
             .connectTimeout(limit)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        StompClientHandler(login: login, passcode: passcode, window: window, connected: connected)
-                    )
+                    try channel.pipeline.syncOperations.addHandler(handler.value)
                 }
             }
         let channel: any Channel
@@ -51,9 +59,6 @@ package final class StompConnection: Sendable {
             connected.fail(error)
             throw StompError.unreachable(address: address.description, reason: "\(error)")
         }
-        let handler = try await loop.submit {
-            NIOLoopBound(try channel.pipeline.syncOperations.handler(type: StompClientHandler.self), eventLoop: loop)
-        }.get()
         let timer = loop.scheduleTask(in: limit) {
             handler.value.giveUp(.noAnswer(seconds: Int(limit.nanoseconds / 1_000_000_000)))
         }
@@ -92,13 +97,13 @@ package final class StompConnection: Sendable {
         try await onLoop { handler in handler.disconnect() }
     }
 
+    /// Closes at once: what isn't confirmed may have arrived or not.
+    package func close() async { try? await channel.close() }
+
     private func onLoop<Value: Sendable>(
-        _ work: @escaping @Sendable (StompClientHandler) -> EventLoopFuture<Value>?
+        _ work: @escaping @Sendable (StompClientHandler) -> EventLoopFuture<Value>
     ) async throws -> Value {
-        let loop = channel.eventLoop
-        return try await loop.flatSubmit { [handler] in
-            work(handler.value) ?? loop.makeFailedFuture(StompError.connectionClosed)
-        }.get()
+        try await channel.eventLoop.flatSubmit { [handler] in work(handler.value) }.get()
     }
 }
 

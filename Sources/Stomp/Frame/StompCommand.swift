@@ -43,7 +43,7 @@ package enum StompCommand: String, Sendable, CaseIterable {
         }
     }
 
-    /// The longest command has 11 octets; a first line longer than this is garbage, refused without waiting for its end.
+    /// The longest command has 11 octets: a first line longer than this is garbage, refused before its end comes.
     static let longestLine = 64
 
     init?(bytes: UnsafeRawBufferPointer) {

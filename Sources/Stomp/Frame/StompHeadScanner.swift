@@ -58,7 +58,7 @@ struct StompHeadScanner {
         return unfinished(bytes, base, limits)
     }
 
-    /// The octets after the last line end: only what bounds them is checked.
+    /// Checks what bounds the octets after the last line end; one octet more may be the CR of a line end to come.
     private mutating func unfinished(
         _ bytes: UnsafeRawBufferPointer,
         _ base: UnsafeRawPointer,
@@ -72,8 +72,8 @@ struct StompHeadScanner {
             return isGarbage ? .failed(.unknownCommand(Self.text(rest))) : .incomplete
         }
         if hasNul { return .failed(.nulInHeaders) }
-        if rest.count > limits.headerLine { return .failed(.headerLineTooLong(limit: limits.headerLine)) }
-        if bytes.count - headersStart > limits.headerBlock {
+        if rest.count > limits.headerLine + 1 { return .failed(.headerLineTooLong(limit: limits.headerLine)) }
+        if bytes.count - headersStart > limits.headerBlock + 1 {
             return .failed(.headerBlockTooLong(limit: limits.headerBlock))
         }
         return .incomplete

@@ -34,8 +34,8 @@ package struct HeartBeatOffer: Sendable, Equatable, CustomStringConvertible {
 
 /// When one side must send something, and until when it must have got something.
 ///
-/// It has no clock: times come in. The driver calls `sent` and `received` for any octets, asks `nextCheck` for when to look again, and then sends a
-/// line end if `mustSend`, or ends the connection if `isSilent`.
+/// It has no clock: times come in. The driver calls `sent` and `received` for any octets, asks `nextCheck` for when to
+/// look again, and then sends a line end if `mustSend`, or ends the connection if `isSilent`.
 package struct HeartBeat: Sendable {
     /// At least so often something must be sent, or nil.
     package let sendInterval: TimeAmount?

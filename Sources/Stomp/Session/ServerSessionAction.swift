@@ -44,6 +44,20 @@ package struct StompConnected: Sendable, Equatable {
     package let server: String
     package let serverHeartBeat: HeartBeatOffer
     package let clientHeartBeat: HeartBeatOffer
+
+    package init(
+        version: StompVersion,
+        session: String,
+        server: String,
+        serverHeartBeat: HeartBeatOffer,
+        clientHeartBeat: HeartBeatOffer
+    ) {
+        self.version = version
+        self.session = session
+        self.server = server
+        self.serverHeartBeat = serverHeartBeat
+        self.clientHeartBeat = clientHeartBeat
+    }
 }
 
 /// The headers that a MESSAGE must carry besides destination and the broker's own.
@@ -54,4 +68,10 @@ package struct DeliveryHeaders: Sendable, Equatable {
     package let ack: String?
     /// With `ack:auto` the delivery is settled by being sent.
     package let isSettled: Bool
+
+    package init(subscription: String?, ack: String?, isSettled: Bool) {
+        self.subscription = subscription
+        self.ack = ack
+        self.isSettled = isSettled
+    }
 }

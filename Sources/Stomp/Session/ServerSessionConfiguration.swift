@@ -13,7 +13,7 @@ package struct ServerSessionConfiguration: Sendable {
     package var maximumPrefetch = 65_536
     package var maximumSubscriptions = 1000
     package var maximumTransactions = 64
-    /// SEND, ACK and NACK frames in all open transactions of a connection together.
+    /// SENDs and settled deliveries in all open transactions of a connection together.
     package var maximumTransactionFrames = 100_000
     /// Octets of the SENDs in all open transactions of a connection together.
     package var maximumTransactionBytes = 64 << 20

@@ -2,8 +2,8 @@
 
 /// One client's connection as the protocol sees it: which frame may come when, and what it means for the broker.
 ///
-/// The broker's session feeds it frames and performs the actions, on the connection's event loop; there is no I/O and no
-/// clock here. Destinations are opaque. Deliveries and transactions are kept here, since an ACK names them.
+/// The broker's session feeds it frames and performs the actions, on the connection's event loop; it has no I/O and no
+/// clock. Destinations are opaque. Deliveries and transactions are kept here, since an ACK names them.
 package struct ServerSessionStateMachine: Sendable {
     private enum State: Sendable {
         /// Moves to `connected` by CONNECT or STOMP, to `ended` by anything else.
@@ -25,7 +25,7 @@ package struct ServerSessionStateMachine: Sendable {
     var serials: [Subscription.Key: Int] = [:]
     var lastSerial = 0
     var transactions: [String: StompTransaction] = [:]
-    /// SEND, ACK and NACK frames in open transactions, and the octets of the SENDs.
+    /// SENDs and settled deliveries in open transactions, and the octets of the SENDs.
     var transactionFrames = 0
     var transactionBytes = 0
 
@@ -69,7 +69,10 @@ package struct ServerSessionStateMachine: Sendable {
         )
     }
 
-    package subscript(serial: Int) -> Subscription? { subscriptions[serial] }
+    package subscript(serial serial: Int) -> Subscription? { subscriptions[serial] }
+
+    /// How many more deliveries a subscription takes now; 0 if it is gone.
+    package func room(of serial: Int) -> Int { subscriptions[serial]?.room ?? 0 }
 
     /// The connection is gone: open transactions are aborted, and all that is unacknowledged is given back, in order of
     /// delivery within each subscription.

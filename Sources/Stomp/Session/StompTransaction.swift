@@ -11,7 +11,7 @@ struct StompTransaction: Sendable {
     private(set) var sends: [StompFrame] = []
     private(set) var acks: [Held] = []
     private(set) var nacks: [Held] = []
-    /// SEND, ACK and NACK frames, and the octets of the SENDs: what the connection's limits count.
+    /// SENDs and settled deliveries, and the octets of the SENDs: what the connection's limits count.
     private(set) var frames = 0
     private(set) var bytes = 0
 
@@ -25,6 +25,6 @@ struct StompTransaction: Sendable {
     mutating func add(_ deliveries: [PendingDelivery], of serial: Int, isAck: Bool) {
         let held = deliveries.map { Held(serial: serial, delivery: $0) }
         if isAck { acks += held } else { nacks += held }
-        frames += 1
+        frames += deliveries.count
     }
 }

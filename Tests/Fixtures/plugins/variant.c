@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A plugin that does nothing, made wrong in one way by a macro on the command line (PluginFixture.swift). */
+ * A plugin that does nothing, made wrong in one way by a macro on the command line. */
+#define _POSIX_C_SOURCE 200809L
 #ifdef NEED
 #define HOSTD_NEED_MINOR NEED
 #endif
 #include "hostd_plugin.h"
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #ifndef NOTE_ID
 #define NOTE_ID "org.example.variant"
