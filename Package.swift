@@ -134,7 +134,8 @@ let package = Package(
             dependencies: ["QueueCore", "Stomp", nioCore, nioPosix, nioHTTP1, nioConcurrency], path: "Tests/Support",
             swiftSettings: settings),
         // hostd's probe role alone, for tests of modules below HostDaemon.
-        .executableTarget(name: "ProbeTestTool", dependencies: ["Probe"], path: "Tests/ProbeTestTool", swiftSettings: settings),
+        .executableTarget(
+            name: "ProbeTestTool", dependencies: ["Probe"], path: "Tests/ProbeTestTool", swiftSettings: settings),
         tests("QueueCoreTests", ["QueueCore", "TestSupport"]),
         tests("PluginABITests", ["PluginABI", "TestSupport"]),
         tests("PluginKitTests", ["PluginKit", "PluginKitTesting", "TestSupport"]),
