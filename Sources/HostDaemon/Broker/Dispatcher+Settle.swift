@@ -25,6 +25,8 @@ extension Dispatcher {
                 bury(item, deadReason(outcome.reason), outcome.text, isKept: outcome.keep)
             }
         case .giveBack:
+            // It had been entered: a drain, or a neighbour's missed deadline, cut it short.
+            if outcome.maybeDelivered { item.mayBeDuplicate = true }
             lane?.machine.abandon(wasProbe: item.isProbe, nowMs: now)
             if !isBuried { giveBack(item) }
         case .defer:
