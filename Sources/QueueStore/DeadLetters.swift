@@ -98,6 +98,7 @@ extension StoreTransaction {
             item.state = .ready
             if let lane = item.lane, laneCount > 0, try isListed(lane) { item.state = .parked }
             item.seq = try takeID()
+            item.dueMs = 0
             item.rank = Rank(priority: item.rank.priority, isRetry: false)
             item.expiresMs = expiry(letter)
             item.enqueuedMs = nowMs

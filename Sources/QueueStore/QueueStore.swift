@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
+import Foundation
 import GRDB
 import NIOConcurrencyHelpers
 
@@ -37,14 +38,15 @@ package final class QueueStore: Sendable {
 
     /// Opens the store at `path`, makes it where there is none, and migrates it.
     ///
-    /// - Parameter deliver: runs a group's completions where their callers want them, as on an event loop.
+    /// `deliver` runs a group's completions where their callers want them, as on an event loop. `maxPages` is the seam
+    /// at which tests make the disk full: how many pages of 4 KiB the file may have.
     package init(
-        path: String, deliver: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
+        path: String, maxPages: Int? = nil, deliver: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
     ) throws(QueueStoreError) {
         self.path = path
         self.deliver = deliver
         do {
-            (writer, reader) = try Self.open(path)
+            (writer, reader) = try Self.open(path, maxPages: maxPages)
             (transaction, firstID) = try writer.writeWithoutTransaction { db in
                 guard let connection = db.sqliteConnection else { throw QueueStoreError.closed }
                 let transaction = try StoreTransaction(connection)
@@ -68,17 +70,28 @@ package final class QueueStore: Sendable {
         }
     }
 
-    private static func open(_ path: String) throws -> (DatabaseQueue, DatabaseQueue) {
+    private static func open(_ path: String, maxPages: Int?) throws -> (DatabaseQueue, DatabaseQueue) {
+        var reading = Configuration()
+        reading.readonly = true
+        reading.busyMode = .timeout(5)
+        reading.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -8000") }
+        // A newer store, and a damaged one, are refused by a connection that can't write: setting up WAL writes already.
+        if FileManager.default.fileExists(atPath: path) {
+            let found = try DatabaseQueue(path: path, configuration: reading)
+            if try found.read({ try Schema.migrator.hasBeenSuperseded($0) }) {
+                throw QueueStoreError.newerSchema(path: path)
+            }
+            try found.close()
+        }
         var configuration = Configuration()
         configuration.journalMode = .wal
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
             try db.execute(
                 sql: "PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;")
+            if let maxPages { try db.execute(sql: "PRAGMA max_page_count = \(maxPages)") }
         }
         let writer = try DatabaseQueue(path: path, configuration: configuration)
-        // A newer store is refused before anything is written to it.
-        if try writer.read({ try Schema.migrator.hasBeenSuperseded($0) }) { throw QueueStoreError.newerSchema(path: path) }
         try Schema.migrator.migrate(writer)
         try writer.writeWithoutTransaction { db in
             // GRDB sets NORMAL when it sets up WAL: FULL comes after opening, and is read back.
@@ -86,10 +99,6 @@ package final class QueueStore: Sendable {
             let found = try Int.fetchOne(db, sql: "PRAGMA synchronous") ?? -1
             guard found == 2 else { throw QueueStoreError.notDurable(path: path, found: found) }
         }
-        var reading = Configuration()
-        reading.readonly = true
-        reading.busyMode = .timeout(5)
-        reading.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -8000") }
         return (writer, try DatabaseQueue(path: path, configuration: reading))
     }
 
@@ -140,8 +149,8 @@ package final class QueueStore: Sendable {
                         completions.append(try work.run(transaction))
                         try transaction.release()
                     } catch {
-                        // A full disk rolls the whole transaction back by itself: nothing of the group can be kept.
-                        if error == .diskFull { throw error }
+                        // A full disk fails the whole group, also where SQLite undid one statement only.
+                        if error == .diskFull || transaction.isLost { throw error }
                         try transaction.undo()
                         completions.append { work.fail(error) }
                     }
@@ -179,6 +188,8 @@ package final class QueueStore: Sendable {
         pending.withLockedValue { $0.isClosed = true }
         writeQueue.async { [self] in
             commitGroups()
+            // A stopped store is one file again, so that a copy of it misses nothing. Where this fails, the WAL stays.
+            writer.writeWithoutTransaction { db in _ = try? db.checkpoint(.truncate) }
             completion()
         }
     }

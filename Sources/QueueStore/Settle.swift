@@ -15,8 +15,10 @@ final class SettleStatements {
             "UPDATE item SET state = 1, due = ?, rank = ?, attempts = ?, kills = ?, maybe = ?, text = ? WHERE id = ?")
         park = try prepare(
             "UPDATE item SET state = 2, rank = ?, attempts = ?, kills = ?, maybe = ?, text = ? WHERE id = ?")
+        // One that was parked is in a ready order again; one that was buried meanwhile stays so.
         advance = try prepare(
-            "UPDATE item SET cursor = ?, rank = ?, seq = ?, attempts = 0, text = NULL WHERE id = ?")
+            "UPDATE item SET state = iif(state < 3, 0, state), cursor = ?, rank = ?, seq = ?, attempts = 0, "
+                + "text = iif(state < 3, NULL, text) WHERE id = ?")
         bury = try prepare(
             "UPDATE item SET state = ?, due = ?, reason = ?, text = ?, attempts = ?, kills = ?, maybe = ? WHERE id = ?")
         promote = try prepare("UPDATE item SET state = 0, seq = ? WHERE id = ?")

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import GRDBSQLite
 import QueueCore
 
 /// What can be written inside a group's transaction. Confined to the store's writing thread.
@@ -13,6 +14,7 @@ package final class StoreTransaction {
     private var names: [String: NameID] = [:]
     private var bodyRefs: [Int64: Int64] = [:]
     private var refsAtSavepoint: [Int64: Int64] = [:]
+    private var idsAtSavepoint: (next: Int64, reserved: Int64) = (0, 0)
     private var lastBody: SharedBody?
     /// Rows in `lane`: while there is none, no insert has to look.
     private(set) var laneCount: Int64 = 0
@@ -79,8 +81,12 @@ package final class StoreTransaction {
 
     func savepoint() throws(QueueStoreError) {
         refsAtSavepoint = bodyRefs
+        idsAtSavepoint = (nextID, reservedID)
         try savepointStatement.run()
     }
+
+    /// True after an error for which SQLite rolled the whole transaction back by itself: a full disk, some I/O errors.
+    var isLost: Bool { sqlite3_get_autocommit(connection) != 0 }
 
     func release() throws(QueueStoreError) { try releaseStatement.run() }
 
@@ -88,6 +94,8 @@ package final class StoreTransaction {
         try undoStatement.run()
         try releaseStatement.run()
         bodyRefs = refsAtSavepoint
+        // With what was undone went the reservation on disk, if it made one.
+        (nextID, reservedID) = idsAtSavepoint
         lastBody = nil
         // Undoing is rare enough for these to be read anew.
         laneCount = try laneStatements.countAll()
@@ -95,11 +103,14 @@ package final class StoreTransaction {
     }
 
     func commit() throws(QueueStoreError) {
-        for (body, delta) in bodyRefs where delta != 0 {
-            addRefs.bind(1, delta)
-            addRefs.bind(2, body)
-            try addRefs.run()
-            if delta < 0 {
+        for (body, delta) in bodyRefs {
+            if delta != 0 {
+                addRefs.bind(1, delta)
+                addRefs.bind(2, body)
+                try addRefs.run()
+            }
+            // At 0 too: a body that came and went within the group.
+            if delta <= 0 {
                 dropBody.bind(1, body)
                 try dropBody.run()
             }
