@@ -12,7 +12,9 @@ import WorkerLink
 
 @testable import Broker
 
-/// A clock that tests move. Steady and wall time go together unless told otherwise.
+/// A clock that tests move.
+///
+/// Steady and wall time go together unless told otherwise.
 final class VirtualBrokerClock: BrokerClock {
     private let times: NIOLockedValueBox<(steady: Int64, wall: Int64)>
 
@@ -37,16 +39,21 @@ final class BrokerHarness: Sendable {
     let configuration: BrokerConfiguration
 
     static let bench = PluginDescriptor(
-        id: "org.example.bench", version: "1.0", abi: ABIVersion(major: 1, needMinor: 0, builtMinor: 0),
+        id: "org.example.bench",
+        version: "1.0",
+        abi: ABIVersion(major: 1, needMinor: 0, builtMinor: 0),
         handlers: [
             HandlerDescriptor(queue: QueueName(unchecked: "stage"), takesNotices: true, maxInFlight: 2),
             HandlerDescriptor(queue: QueueName(unchecked: "out"), maxInFlight: 64),
             HandlerDescriptor(queue: QueueName(unchecked: "ordered"), isOrdered: true, maxInFlight: 64),
-        ], outputs: [QueueName(unchecked: "xmppin")])
+        ],
+        outputs: [QueueName(unchecked: "xmppin")]
+    )
 
     /// Sites `alice` (server alice.example) and `bob` enable the plugin `bench`; `carol` enables none.
     init(
-        directory: TemporaryDirectory? = nil, clock: any BrokerClock = SystemBrokerClock(),
+        directory: TemporaryDirectory? = nil,
+        clock: any BrokerClock = SystemBrokerClock(),
         change: (inout BrokerConfiguration) -> Void = { _ in }
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
@@ -70,8 +77,12 @@ final class BrokerHarness: Sendable {
             do {
                 let store = try QueueStore(path: settled.storePath) { work in loop.execute(work) }
                 let core = BrokerCore(
-                    configuration: settled, loop: loop, store: store, clock: clock,
-                    log: Logger(label: "broker") { _ in SwiftLogNoOpLogHandler() })
+                    configuration: settled,
+                    loop: loop,
+                    store: store,
+                    clock: clock,
+                    log: Logger(label: "broker") { _ in SwiftLogNoOpLogHandler() }
+                )
                 core.sendCommand = { name, arguments in
                     log.append(([name] + arguments.values.compactMap(\.string)).joined(separator: " "))
                 }
@@ -181,9 +192,15 @@ final class FakeWorker: Sendable {
         try await send(
             .hello(
                 LinkHello(
-                    plugin: PluginName(unchecked: "bench"), pluginVersion: "1.0", generation: 1, pid: 4_000_000,
+                    plugin: PluginName(unchecked: "bench"),
+                    pluginVersion: "1.0",
+                    generation: 1,
+                    pid: 4_000_000,
                     journalPath: journal,
-                    queues: credits.map { QueueCredit(queue: QueueName(unchecked: $0.0), credit: UInt32($0.1)) })))
+                    queues: credits.map { QueueCredit(queue: QueueName(unchecked: $0.0), credit: UInt32($0.1)) }
+                )
+            )
+        )
     }
 
     func send(_ message: LinkMessage) async throws { try await channel.writeAndFlush(message) }
@@ -192,7 +209,9 @@ final class FakeWorker: Sendable {
         try await send(.results([ItemResult(id: item.delivered.id, outcome: outcome, staged: staged)]))
     }
 
-    func next(within limit: Duration = .seconds(20)) async throws -> Item { try await items.next(within: limit, "an item") }
+    func next(within limit: Duration = .seconds(20)) async throws -> Item {
+        try await items.next(within: limit, "an item")
+    }
 
     func close() async throws { try await channel.close() }
 
@@ -212,12 +231,19 @@ final class FakeWorker: Sendable {
                 for item in batch.items {
                     func text(_ span: ByteSpan) -> String {
                         batch.bytes.getString(
-                            at: batch.bytes.readerIndex + Int(span.offset), length: Int(span.count)) ?? ""
+                            at: batch.bytes.readerIndex + Int(span.offset),
+                            length: Int(span.count)
+                        ) ?? ""
                     }
                     items.append(
                         Item(
-                            delivered: item, payload: text(item.payload), shared: text(item.shared),
-                            lane: text(item.lane), cursor: text(item.cursor)))
+                            delivered: item,
+                            payload: text(item.payload),
+                            shared: text(item.shared),
+                            lane: text(item.lane),
+                            cursor: text(item.cursor)
+                        )
+                    )
                 }
             case .enqueued(_, let error): enqueued.append(error)
             default: break

@@ -5,7 +5,9 @@ import NIOCore
 import QueueCore
 import QueueStore
 
-/// Answers what queuectl and the console ask of the broker. Confined to the broker's loop.
+/// Answers what queuectl and the console ask of the broker.
+///
+/// Confined to the broker's loop.
 struct BrokerCommands {
     /// Rows that travel in one reply; queuectl asks for the next page.
     static let page = 1000
@@ -29,7 +31,8 @@ struct BrokerCommands {
     }
 
     private func read<Result: Sendable>(
-        _ request: ControlRequest, _ work: @escaping @Sendable (StoreReader) throws(QueueStoreError) -> Result,
+        _ request: ControlRequest,
+        _ work: @escaping @Sendable (StoreReader) throws(QueueStoreError) -> Result,
         _ show: @escaping @Sendable (Result) -> JSONValue
     ) {
         let reply = reply
@@ -177,7 +180,9 @@ struct BrokerCommands {
                 after = last.item.id
             }
             return count
-        } _: { .object(["count": JSONValue($0)]) }
+        } _: {
+            .object(["count": JSONValue($0)])
+        }
     }
 
     // MARK: Notices
@@ -198,7 +203,8 @@ struct BrokerCommands {
                     (
                         row, try reader.counts(ofNotice: row.id),
                         try reader.items(ofNotice: row.id, after: after, limit: Self.page)
-                    ))
+                    )
+                )
             }
             return all
         } completion: { result in
@@ -209,7 +215,9 @@ struct BrokerCommands {
                     ControlReply(
                         id: request.id,
                         error: "no notice \"\(name)\" is known" + (site.map { " on site \($0)" } ?? "")
-                            + ": it was never sent, or is older than queue.history"))
+                            + ": it was never sent, or is older than queue.history"
+                    )
+                )
             case .success(let all):
                 let notices = all.map { Self.describe($0.0, $0.1, $0.2) }
                 reply(ControlReply(id: request.id, result: .object(["notices": .array(notices)])))
@@ -263,6 +271,8 @@ struct BrokerCommands {
     }
 
     static func time(_ ms: Int64) -> String {
-        Date(timeIntervalSince1970: Double(ms) / 1000).formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
+        Date(timeIntervalSince1970: Double(ms) / 1000).formatted(
+            .iso8601.year().month().day().time(includingFractionalSeconds: true)
+        )
     }
 }

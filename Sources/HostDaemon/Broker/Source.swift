@@ -25,7 +25,9 @@ final class Window {
     var wantsPage: Bool { hasMore && !isReading && items.count < Self.lowWater }
 }
 
-/// The waiting items of one site in one queue (of a plain STOMP queue: site 0). Confined to the broker's loop.
+/// The waiting items of one site in one queue (of a plain STOMP queue: site 0).
+///
+/// Confined to the broker's loop.
 final class Source {
     let queue: NameID
     let site: NameID
@@ -88,7 +90,9 @@ final class QueueLine {
     var isPlain: Bool { name.hasPrefix("/") }
 }
 
-/// Who takes items: a worker, a STOMP subscription, the notice distributor. Confined to the broker's loop.
+/// Who takes items: a worker, a STOMP subscription, the notice distributor.
+///
+/// Confined to the broker's loop.
 protocol Consumer: AnyObject {
     /// How many more items of this queue it takes now.
     func room(in line: QueueLine) -> Int
