@@ -74,7 +74,6 @@ extension Dispatcher {
         lane.isSaved = true
         let row = lane.stored(nowMs: clock.steadyMs)
         batch.savedLanes.append(row)
-        due.expect(row.nextAttemptMs)
         scheduleTurn()
     }
 
