@@ -4,6 +4,7 @@ import Foundation
 import NIOCore
 import QueueCore
 import QueueStore
+import Telemetry
 
 /// Answers what queuectl and the console ask of the broker.
 ///
@@ -271,8 +272,6 @@ struct BrokerCommands {
     }
 
     static func time(_ ms: Int64) -> String {
-        Date(timeIntervalSince1970: Double(ms) / 1000).formatted(
-            .iso8601.year().month().day().time(includingFractionalSeconds: true)
-        )
+        LogTime(milliseconds: ms).description
     }
 }

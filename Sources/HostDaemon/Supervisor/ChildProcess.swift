@@ -68,8 +68,6 @@ struct ChildProcess: Sendable {
             posix_spawn_file_actions_adddup2(&actions, inherited, second)
         }
         posix_spawn_file_actions_adddup2(&actions, channel, ChildChannel.descriptor)
-        // Whatever a library opened without close-on-exec stays here.
-        posix_spawn_file_actions_addclosefrom_np(&actions, inherited == nil ? second : second + 1)
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
