@@ -12,21 +12,15 @@ import WorkerLink
 
 @testable import Broker
 
-/// A clock that tests move.
-///
-/// Steady and wall time go together unless told otherwise.
+/// A clock that runs as the machine's does, and that tests move on besides.
 final class VirtualBrokerClock: BrokerClock {
-    private let times: NIOLockedValueBox<(steady: Int64, wall: Int64)>
+    private let system = SystemBrokerClock()
+    private let moved = NIOLockedValueBox((steady: Int64(0), wall: Int64(0)))
 
-    init() {
-        let now = Int64(Date().timeIntervalSince1970 * 1000)
-        times = NIOLockedValueBox((now, now))
-    }
-
-    var steadyMs: Int64 { times.withLockedValue(\.steady) }
-    var wallMs: Int64 { times.withLockedValue(\.wall) }
-    func advance(ms: Int64) { times.withLockedValue { $0 = ($0.steady + ms, $0.wall + ms) } }
-    func jumpWall(ms: Int64) { times.withLockedValue { $0.wall += ms } }
+    var steadyMs: Int64 { system.steadyMs + moved.withLockedValue(\.steady) }
+    var wallMs: Int64 { system.wallMs + moved.withLockedValue(\.wall) }
+    func advance(ms: Int64) { moved.withLockedValue { $0 = ($0.steady + ms, $0.wall + ms) } }
+    func jumpWall(ms: Int64) { moved.withLockedValue { $0.wall += ms } }
 }
 
 /// The real broker, sockets and store included, in this process.
@@ -108,6 +102,46 @@ final class BrokerHarness: Sendable {
             guard let core = parts.value?.0 else { throw TestSupportError.missing("the broker") }
             return try work(core)
         }.get()
+    }
+
+    /// Waits until every outcome that was sent is settled: nothing is claimed.
+    func settled() async throws {
+        do {
+            try await eventually("nothing is claimed") {
+                try await self.onLoop { core in
+                    core.dispatcher.lines.values.allSatisfy { $0.sources.values.allSatisfy { $0.claimed == 0 } }
+                }
+            }
+        } catch {
+            throw TestSupportError.missing("an end to what is claimed (\(try await describe()))")
+        }
+    }
+
+    /// Moves the clock on, and has the broker look at it: its timers run on the machine's clock.
+    func advance(_ clock: VirtualBrokerClock, ms: Int64) async throws {
+        clock.advance(ms: ms)
+        try await onLoop { core in
+            core.dispatcher.scheduleDue()
+            core.dispatcher.wake(atMs: core.clock.steadyMs)
+        }
+    }
+
+    /// What the dispatcher holds, for a failed test's message.
+    func describe() async throws -> String {
+        try await onLoop { core in
+            let sources = core.dispatcher.lines.values.flatMap { line in
+                line.sources.values.map { source in
+                    "\(line.name)/\(source.site) claimed \(source.claimed) returned \(source.returned.count) windows "
+                        + "\(source.windows.map(\.items.count)) unblocked \(source.unblocked.count) "
+                        + "retrying \(source.retrying.count) suspects \(source.suspects.count)"
+                }
+            }
+            let lanes = core.dispatcher.lanes.values.map { lane in
+                "lane \(lane.key) \(lane.machine) pending \(lane.pending.count) backlog \(lane.hasBacklog) "
+                    + "loading \(lane.isLoading) listed \(lane.isListed) active \(lane.active)"
+            }
+            return (sources + lanes + ["due \(core.dispatcher.due) now \(core.clock.steadyMs)"]).joined(separator: "; ")
+        }
     }
 
     func port() async throws -> Int {

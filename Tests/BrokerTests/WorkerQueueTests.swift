@@ -128,7 +128,7 @@ import WorkerLink
             #expect(item.delivered.attempt == attempt)
             #expect(item.delivered.flags.contains(.lastTry) == (attempt == 3))
             try await worker.end(item, outcome)
-            clock.advance(ms: 10)
+            try await broker.advance(clock, ms: 10)
         }
         try await eventually("a dead letter") {
             try await broker.command("dead.list").result?["items"]?.array?.first?["reason"]?.string == "max-retries"
@@ -157,29 +157,33 @@ import WorkerLink
             )
             _ = try await client.receipt("\(number)")
         }
-        // Five are in flight together: their failure counts as one, and opens the circuit.
-        var flight: [FakeWorker.Item] = []
-        for _ in 0..<5 { flight.append(try await worker.next()) }
-        for item in flight { try await worker.end(item, Outcome(.retry, reason: .network, text: "refused")) }
-        for _ in 0..<20 {
-            // The longest backoff: whatever was drawn has passed.
-            clock.advance(ms: 4_000_000)
-            let probe = try await worker.next()
-            try await worker.end(probe, Outcome(.retry, reason: .network, text: "refused"))
+        // All of it fails, for days: the first that were in flight together count as one failure, each probe as one.
+        let failing = Task {
+            while !Task.isCancelled {
+                let item = try await worker.next(within: .seconds(60))
+                try await worker.end(item, Outcome(.retry, reason: .network, text: "refused"))
+            }
+        }
+        try await eventually("the circuit has opened again and again") {
+            try await broker.advance(clock, ms: 600_000)
+            let lanes = try await broker.command("status").result?["lanes"]?.array
+            return try await broker.onLoop { core in
+                core.dispatcher.lanes.values.contains { $0.machine.openings >= 10 }
+            } && lanes?.count == 1 && lanes?.first?["reason"]?.string == "refused"
         }
         #expect(try await broker.command("dead.list").result?["items"]?.array?.isEmpty == true)
-        let lanes = try await broker.command("status").result?["lanes"]?.array
-        #expect(lanes?.count == 1)
-        #expect(lanes?.first?["reason"]?.string == "refused")
-        clock.advance(ms: 4_000_000)
-        var order: [String] = []
-        for _ in 0..<12 {
-            let item = try await worker.next()
-            order.append(item.payload)
-            try await worker.end(item, Outcome(.done))
-            clock.advance(ms: 1000)
+        failing.cancel()
+        // The target is back. Whoever takes the next item says so: at most one more fails.
+        var delivered: Set<String> = []
+        try await worker.close()
+        let healed = try await broker.worker()
+        while delivered.count < 12 {
+            try await broker.advance(clock, ms: 4_000_000)
+            guard let item = try? await healed.next(within: .milliseconds(500)) else { continue }
+            delivered.insert(item.payload)
+            try await healed.end(item, Outcome(.done))
         }
-        #expect(Set(order).count == 12)
+        #expect(delivered.count == 12)
         try await broker.stop()
     }
 
@@ -209,7 +213,7 @@ import WorkerLink
                 var outcome = Outcome(.retry, reason: .other)
                 outcome.delayMs = 5
                 try await worker.end(item, outcome)
-                clock.advance(ms: 10)
+                try await broker.advance(clock, ms: 10)
                 continue
             }
             order.append(item.payload)
