@@ -171,6 +171,6 @@ let package = Package(
                 "QueueCtl", "Control", "HostConfig", "Stomp", "RecipientDirectory", "QueueCore", "TestSupport", argumentParser,
                 nioCore, nioPosix,
             ]),
-        tests("EndToEndTests", ["TestSupport", "Stomp", "QueueCore", "OAuth1", nioCore, nioPosix, nioHTTP1]),
+        tests("EndToEndTests", ["TestSupport", asyncHTTPClient, nioCore, nioHTTP1]),
     ]
 )
