@@ -103,7 +103,8 @@ final class Installation: Sendable {
         try ProcessRunner(
             try ProcessRunner.product("hostd"),
             ["--config", configuration] + arguments,
-            environment: [Self.mark: directory.path]
+            // Swift's crash reporter holds a crashed worker up for seconds.
+            environment: [Self.mark: directory.path, "SWIFT_BACKTRACE": "enable=no"]
         )
     }
 
