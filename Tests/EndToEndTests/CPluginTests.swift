@@ -11,12 +11,12 @@ extension EndToEnd {
         private static let inFlight = 16
         private static let workers = 2
 
-        private static func installation(maxRetries: Int, out: (TemporaryDirectory) -> String) throws -> Installation {
+        private static func installation(maxRetries: Int) throws -> Installation {
             let installation = try Installation(
                 .init(workers: workers, queue: ["max_retries: \(maxRetries)"], plugins: [:])
             )
-            let path = out(installation.directory)
-            try installation.writeSite(plugins: ["minimal": "{ enabled: true, out: \"\(path)\" }"])
+            let out = installation.directory.file("out")
+            try installation.writeSite(plugins: ["minimal": "{ enabled: true, out: \"\(out)\" }"])
             return installation
         }
 
@@ -30,7 +30,7 @@ extension EndToEnd {
 
         @Test("A plugin of one C file expands and delivers: each line once")
         func bothStages() async throws {
-            let installation = try Self.installation(maxRetries: 10) { $0.file("out") }
+            let installation = try Self.installation(maxRetries: 10)
             try await installation.installC("minimal", as: "minimal.so")
             try await installation.start()
             let wanted = (1...1000).map { "line \($0)" }
@@ -44,12 +44,15 @@ extension EndToEnd {
 
         @Test("Lines that crash or hang end as dead letters after so many kills, and cost their neighbours nothing")
         func badLines() async throws {
-            let installation = try Self.installation(maxRetries: 1) { $0.file("out") }
+            let installation = try Self.installation(maxRetries: 1)
             try await Self.installVariant(in: installation)
             try await installation.start()
             let good = (1...400).map { "line \($0)" }
             let bad = ["crash it", "hang it", "retry it", "discard it"]
-            try await installation.enqueue("demo", (good[..<200] + bad + good[200...]).joined(separator: "\n"))
+            try await installation.enqueue(
+                "demo",
+                (good.prefix(200) + bad + good.dropFirst(200)).joined(separator: "\n")
+            )
 
             try await eventually("four dead letters", within: .seconds(60), every: .milliseconds(200)) {
                 try await installation.json("dead", "list").list.count >= bad.count

@@ -34,26 +34,26 @@ extension EndToEnd {
             try await receiver.start()
             try await installation.start()
             try await installation.subscribe(receiver)
-            try await Self.statusNet(installation, "roundtrip")
+            try await Self.speak(installation, "roundtrip")
             // A notice in the envelope goes out; a mere number is a dead letter that says what to do.
-            try await Self.statusNet(installation, "send", Installation.site, "notice", Installation.notice(7))
+            try await Self.speak(installation, "send", Installation.site, "notice", Installation.notice(7))
             try await installation.delivered(3, ofNotice: 7)
-            try await Self.statusNet(installation, "send", Installation.site, "notice", "17")
+            try await Self.speak(installation, "send", Installation.site, "notice", "17")
             try await eventually("a dead letter") { try await installation.json("dead", "list").list.count == 1 }
             let letter = try #require(try await installation.json("dead", "list").list.first)
             #expect(letter["reason"].text == "bad-frame")
             #expect(letter["text"].text?.contains("number 17") == true, "\(letter)")
 
             try installation.writeSite("second", plugins: ["omb": "{ enabled: true }"])
-            try await Self.statusNet(installation, "control", "update:second")
+            try await Self.speak(installation, "control", "update:second")
             try await eventually("the new site") { try await installation.json("sites").list.count == 2 }
             let hostd = try #require(installation.hostd)
-            try await Self.statusNet(installation, "control", "shutdown")
+            try await Self.speak(installation, "control", "shutdown")
             #expect(try await hostd.exit() == .status(0))
             #expect(installation.processes().isEmpty)
         }
 
-        private static func statusNet(_ installation: Installation, _ arguments: String...) async throws {
+        private static func speak(_ installation: Installation, _ arguments: String...) async throws {
             let run = try await ProcessRunner.run(
                 python,
                 [fixture("statusnet_client.py"), "\(installation.stompPort)"] + arguments
@@ -81,7 +81,9 @@ extension EndToEnd {
             try await installation.post(notice: 1)
             try await installation.delivered(50, ofNotice: 1)
 
-            let verdicts = try receiver.output.all.dropFirst().map { try JSON.parse($0) }
+            let verdicts = try await receiver.output.first(51, "lines of the receiver").dropFirst().map {
+                try JSON.parse($0)
+            }
             #expect(verdicts.count == 50)
             #expect(Set(verdicts.compactMap { $0["path"].text }).count == 50)
             for verdict in verdicts {

@@ -66,7 +66,7 @@ extension EndToEnd {
             #expect(try await receiver.counts()["invalid"].int == 0)
 
             // No orphan, and one broker on the store.
-            #expect(installation.processes().count == Self.workers + 2, "\(installation.processes())")
+            try await eventually("the end of all orphans") { installation.processes().count == Self.workers + 2 }
             #expect(installation.processes(role: "broker").count == 1)
             #expect(try await installation.stop() == .status(0))
             #expect(installation.processes().isEmpty)

@@ -24,17 +24,16 @@ extension EndToEnd {
             let lanes = try await installation.json("status")["lanes"].list
             #expect(lanes.allSatisfy { $0["queue"].text == "ombout" && $0["waiting"].int == 1 })
             #expect(lanes.allSatisfy { $0["reason"].text?.isEmpty == false })
-            let first = try Self.nextAttempts(lanes)
-            // Each lane was probed at least twice, in vain.
-            for wanted in 1...2 {
-                let before =
-                    wanted == 1 ? first : try Self.nextAttempts(await installation.json("status")["lanes"].list)
+            // Each lane is probed at least twice, in vain.
+            var before = try Self.nextAttempts(lanes)
+            for _ in 1...2 {
+                let last = before
                 try await eventually("a later attempt of each lane", within: .seconds(60), every: .milliseconds(100)) {
-                    let now = try Self.nextAttempts(await installation.json("status")["lanes"].list)
-                    return before.allSatisfy { target, time in now[target].map { $0 > time } ?? false }
+                    before = try Self.nextAttempts(await installation.json("status")["lanes"].list)
+                    return last.allSatisfy { target, time in before[target].map { $0 > time } ?? false }
                 }
             }
-            #expect(try await installation.targets(ofNotice: 1) == .init(retrying: 20))
+            #expect(try await installation.targets(ofNotice: 1) == Installation.Targets(retrying: 20))
 
             try await receiver.start()
             try await installation.delivered(20, ofNotice: 1)
@@ -98,7 +97,10 @@ extension EndToEnd {
             #expect(try await hanging.counts()["valid"].int == 0)
             for notice in 1...3 {
                 let sums = try await installation.targets(ofNotice: notice)
-                #expect(sums == .init(delivered: well.targets, waiting: hanging.targets), "notice \(notice)")
+                #expect(
+                    sums == Installation.Targets(delivered: well.targets, waiting: hanging.targets),
+                    "notice \(notice)"
+                )
                 #expect(well.taken(notice: notice).values.allSatisfy { $0 == 1 })
             }
             #expect(try await installation.stop() == .status(0))
