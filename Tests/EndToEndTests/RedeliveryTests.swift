@@ -103,7 +103,10 @@ extension EndToEnd {
                 )
                 #expect(well.taken(notice: notice).values.allSatisfy { $0 == 1 })
             }
+            // The worker lets go of what hangs, and ends by itself in time.
+            let hostd = try #require(installation.hostd)
             #expect(try await installation.stop() == .status(0))
+            #expect(!hostd.errors.all.contains { $0.contains("not drained") || $0.contains("signal ") })
             #expect(installation.processes().isEmpty)
         }
     }
