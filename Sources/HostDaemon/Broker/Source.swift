@@ -78,6 +78,10 @@ final class QueueLine {
     var consumers: [any Consumer] = []
     var nextConsumer = 0
     var isDirty = false
+    /// What a site's source starts with that has had no item yet.
+    private var isPaused = false
+    /// Sites that were paused or resumed by themselves: the opposite of `isPaused` holds.
+    private var exceptions: Set<String> = []
 
     init(queue: NameID, name: String) {
         self.queue = queue
@@ -86,6 +90,18 @@ final class QueueLine {
 
     /// A whole destination, not a queue's name.
     var isPlain: Bool { name.hasPrefix("/") }
+
+    /// nil: all sites. The sources that are there already are the caller's to tell.
+    func pause(_ isPaused: Bool, site: String?) {
+        if let site {
+            if isPaused == self.isPaused { exceptions.remove(site) } else { exceptions.insert(site) }
+        } else {
+            self.isPaused = isPaused
+            exceptions = []
+        }
+    }
+
+    func isPaused(site: String) -> Bool { isPaused != exceptions.contains(site) }
 }
 
 /// Who takes items: a worker, a STOMP subscription, the notice distributor. Confined to the broker's loop.
