@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Foundation
 import TestSupport
 
 // What an operator and a producer do, by the queuectl of this build.
@@ -96,13 +95,6 @@ extension Installation {
                 "delivery of notice \(id) to \(count) targets: \(last.map { "\($0)" } ?? "no answer"); \(error)"
             )
         }
-    }
-
-    /// Pids of the processes of a role that are ready, as `queuectl status` has them.
-    func ready(role: String) async throws -> [Int32] {
-        try await json("status")["processes"].list
-            .filter { $0["role"].text == role && $0["state"].text == "ready" }
-            .compactMap { $0["pid"].int.map { Int32($0) } }
     }
 
     /// Waits until broker and workers are there again.

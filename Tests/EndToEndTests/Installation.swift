@@ -68,13 +68,14 @@ final class Installation: Sendable {
 
     func writeSite(_ name: String = Installation.site, plugins: [String: String]) throws {
         let sections = plugins.sorted { $0.key < $1.key }.map { "  \($0.key): \($0.value)\n" }.joined()
-        try directory.write("server: \(name).example\nname: Demo\nplugins:\n\(sections)", to: "sites.d/\(name).yaml")
+        let plugins = sections.isEmpty ? "plugins: {}\n" : "plugins:\n" + sections
+        try directory.write("server: \(name).example\nname: Demo\n" + plugins, to: "sites.d/\(name).yaml")
     }
 
     // MARK: Plugins
 
-    func installOMB(as name: String = "omb.so") throws {
-        let path = pluginsFolder + "/" + name
+    private func installOMB() throws {
+        let path = pluginsFolder + "/omb.so"
         try FileManager.default.copyItem(atPath: try ProcessRunner.product("libomb.so"), toPath: path)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
     }
@@ -132,10 +133,6 @@ final class Installation: Sendable {
     /// Those of one role, as the system has them.
     func processes(role: String) -> [Int32] {
         processes().filter { $0.value.contains("--role \(role)") }.keys.sorted()
-    }
-
-    func noProcessIsLeft(within limit: Duration = .seconds(20)) async throws {
-        try await eventually("the end of all of hostd's processes", within: limit) { processes().isEmpty }
     }
 
     /// The whole of a file of /proc, which has no size; empty where the process is gone or somebody else's.

@@ -106,6 +106,7 @@ extension EndToEnd {
             // The worker lets go of what hangs, and ends by itself in time.
             let hostd = try #require(installation.hostd)
             #expect(try await installation.stop() == .status(0))
+            try await hostd.errors.finished()
             #expect(!hostd.errors.all.contains { $0.contains("not drained") || $0.contains("signal ") })
             #expect(installation.processes().isEmpty)
         }
