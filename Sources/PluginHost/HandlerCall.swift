@@ -37,8 +37,16 @@ final class HandlerCall: @unchecked Sendable {
     var inlineRecipients: InlineRecipients??
 
     init(
-        delivery: UInt64, item: UInt64, site: OpenSite, queue: ServedQueue, config: ConfigSnapshot, arena: BatchArena,
-        job: UnsafeMutablePointer<hostd_job>, startedNs: Int64, deadlineNs: Int64, cancelNs: Int64
+        delivery: UInt64,
+        item: UInt64,
+        site: OpenSite,
+        queue: ServedQueue,
+        config: ConfigSnapshot,
+        arena: BatchArena,
+        job: UnsafeMutablePointer<hostd_job>,
+        startedNs: Int64,
+        deadlineNs: Int64,
+        cancelNs: Int64
     ) {
         self.delivery = delivery
         self.item = item
@@ -54,8 +62,9 @@ final class HandlerCall: @unchecked Sendable {
 
     var token: hostd_token { job.pointee.token }
 
-    /// When the host's patience ends: at the deadline, but never without the time between a cancel() and it. So nobody is
-    /// blamed for a machine that stood still.
+    /// When the host's patience ends: at the deadline, but never without the time between a cancel() and it.
+    ///
+    /// So nobody is blamed for a machine that stood still.
     var overdueNs: Int64 {
         guard let cancelledNs else { return .max }
         return max(deadlineNs, cancelledNs + (deadlineNs - cancelNs))

@@ -13,12 +13,13 @@ package struct Backoff: Hashable, Sendable {
         self.capMs = capMs
     }
 
-    /// Milliseconds before try `attempt` + 1; `attempt` counts from 1. At least a tenth of the longest wait: full jitter
-    /// alone may pick 0, which is no backoff.
+    /// Milliseconds before try `attempt` + 1; `attempt` counts from 1.
+    ///
+    /// At least a tenth of the longest wait: full jitter alone may pick 0, which is no backoff.
     package func delayMs(attempt: Int64, using random: inout some RandomNumberGenerator) -> Int64 {
-        let doublings = min(max(attempt, 1) - 1, 40)
-        let longest = min(capMs, baseMs.multipliedReportingOverflow(by: 1 << doublings).partialValue)
-        let ceiling = doublings >= 32 ? capMs : min(capMs, max(longest, baseMs))
+        let doublings = min(max(attempt, 1) - 1, 62)
+        let (longest, isBeyond) = baseMs.multipliedReportingOverflow(by: 1 << doublings)
+        let ceiling = max(1, isBeyond ? capMs : min(capMs, longest))
         return Int64.random(in: (ceiling / 10)...ceiling, using: &random)
     }
 }

@@ -37,7 +37,10 @@ extension StoreReader {
     }
 
     static func dead(
-        _ connection: OpaquePointer, _ filter: DeadFilter, after id: Int64, limit: Int
+        _ connection: OpaquePointer,
+        _ filter: DeadFilter,
+        after id: Int64,
+        limit: Int
     ) throws(QueueStoreError) -> [DeadLetter] {
         var conditions = ["state = 4", "item.id > ?"]
         if !filter.ids.isEmpty {
@@ -54,7 +57,9 @@ extension StoreReader {
             SELECT \(columns), reason, text, (SELECT text FROM name WHERE name.id = site),
                 (SELECT text FROM name WHERE name.id = queue)
             FROM item WHERE \(conditions.joined(separator: " AND ")) ORDER BY item.id LIMIT ?
-            """, connection)
+            """,
+            connection
+        )
         var index: Int32 = 1
         func place() -> Int32 {
             defer { index += 1 }
@@ -72,8 +77,13 @@ extension StoreReader {
         while try find.step() {
             letters.append(
                 DeadLetter(
-                    item: try readItem(find, bodies: bodies), site: find.text(23), queue: find.text(24),
-                    reason: find.text(21), text: find.text(22)))
+                    item: try readItem(find, bodies: bodies),
+                    site: find.text(23),
+                    queue: find.text(24),
+                    reason: find.text(21),
+                    text: find.text(22)
+                )
+            )
         }
         find.reset()
         return letters
@@ -82,22 +92,31 @@ extension StoreReader {
 
 extension StoreTransaction {
     /// Sends dead letters back to their queue, in their old order, with counts and age reset; returns them as they are
-    /// now. `expiry` gives an item its new expiry.
+    /// now.
+    ///
+    /// `expiry` gives an item its new expiry.
     package func requeue(
-        _ filter: DeadFilter, after id: Int64, limit: Int, nowMs: Int64, expiry: (DeadLetter) -> Int64
+        _ filter: DeadFilter,
+        after id: Int64,
+        limit: Int,
+        nowMs: Int64,
+        expiry: (DeadLetter) -> Int64
     ) throws(QueueStoreError) -> (items: [StoredItem], last: Int64?) {
         let letters = try StoreReader.dead(connection, filter, after: id, limit: limit)
         let revive = try HotStatement(
             """
             UPDATE item SET state = ?, seq = ?, due = 0, attempts = 0, kills = 0, maybe = 0, rank = ?, expires = ?,
                 enqueued = ?, reason = NULL, text = NULL WHERE id = ?
-            """, connection)
+            """,
+            connection
+        )
         var items: [StoredItem] = []
         for letter in letters {
             var item = letter.item
             item.state = .ready
             if let lane = item.lane, laneCount > 0, try isListed(lane) { item.state = .parked }
             item.seq = try takeID()
+            item.dueMs = 0
             item.rank = Rank(priority: item.rank.priority, isRetry: false)
             item.expiresMs = expiry(letter)
             item.enqueuedMs = nowMs
@@ -116,7 +135,9 @@ extension StoreTransaction {
 
     /// Removes dead letters for good; returns how many, and the last one's id.
     package func drop(
-        _ filter: DeadFilter, after id: Int64, limit: Int
+        _ filter: DeadFilter,
+        after id: Int64,
+        limit: Int
     ) throws(QueueStoreError) -> (count: Int, last: Int64?) {
         let letters = try StoreReader.dead(connection, filter, after: id, limit: limit)
         for letter in letters { try remove(letter.item.id) }

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
+import Foundation
 import GRDB
 import NIOConcurrencyHelpers
 
 /// The embedded broker's store: one SQLite file in WAL mode with `synchronous=FULL`, written by one thread with group
-/// commit. What `write` reported as done is on disk.
+/// commit.
+///
+/// What `write` reported as done is on disk.
 ///
 /// Used by the broker's event loop: calls return at once, completions come on the store's threads in the order of the
 /// calls, several at a time (`deliver`). Thread-safe.
@@ -37,14 +40,17 @@ package final class QueueStore: Sendable {
 
     /// Opens the store at `path`, makes it where there is none, and migrates it.
     ///
-    /// - Parameter deliver: runs a group's completions where their callers want them, as on an event loop.
+    /// `deliver` runs a group's completions where their callers want them, as on an event loop. `maxPages` is the seam
+    /// at which tests make the disk full: how many pages of 4 KiB the file may have.
     package init(
-        path: String, deliver: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
+        path: String,
+        maxPages: Int? = nil,
+        deliver: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
     ) throws(QueueStoreError) {
         self.path = path
         self.deliver = deliver
         do {
-            (writer, reader) = try Self.open(path)
+            (writer, reader) = try Self.open(path, maxPages: maxPages)
             (transaction, firstID) = try writer.writeWithoutTransaction { db in
                 guard let connection = db.sqliteConnection else { throw QueueStoreError.closed }
                 let transaction = try StoreTransaction(connection)
@@ -68,17 +74,29 @@ package final class QueueStore: Sendable {
         }
     }
 
-    private static func open(_ path: String) throws -> (DatabaseQueue, DatabaseQueue) {
+    private static func open(_ path: String, maxPages: Int?) throws -> (DatabaseQueue, DatabaseQueue) {
+        var reading = Configuration()
+        reading.readonly = true
+        reading.busyMode = .timeout(5)
+        reading.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -8000") }
+        // A newer store, and a damaged one, are refused by a connection that can't write: setting up WAL writes already.
+        if FileManager.default.fileExists(atPath: path) {
+            let found = try DatabaseQueue(path: path, configuration: reading)
+            if try found.read({ try Schema.migrator.hasBeenSuperseded($0) }) {
+                throw QueueStoreError.newerSchema(path: path)
+            }
+            try found.close()
+        }
         var configuration = Configuration()
         configuration.journalMode = .wal
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
             try db.execute(
-                sql: "PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;")
+                sql: "PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;"
+            )
+            if let maxPages { try db.execute(sql: "PRAGMA max_page_count = \(maxPages)") }
         }
         let writer = try DatabaseQueue(path: path, configuration: configuration)
-        // A newer store is refused before anything is written to it.
-        if try writer.read({ try Schema.migrator.hasBeenSuperseded($0) }) { throw QueueStoreError.newerSchema(path: path) }
         try Schema.migrator.migrate(writer)
         try writer.writeWithoutTransaction { db in
             // GRDB sets NORMAL when it sets up WAL: FULL comes after opening, and is read back.
@@ -86,15 +104,13 @@ package final class QueueStore: Sendable {
             let found = try Int.fetchOne(db, sql: "PRAGMA synchronous") ?? -1
             guard found == 2 else { throw QueueStoreError.notDurable(path: path, found: found) }
         }
-        var reading = Configuration()
-        reading.readonly = true
-        reading.busyMode = .timeout(5)
-        reading.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -8000") }
         return (writer, try DatabaseQueue(path: path, configuration: reading))
     }
 
-    /// Runs `work` in the next group's transaction. `completion` gets its result once that is on disk, or the error that
-    /// undid it: of `work` alone (what it did is undone, the group goes on), or of the whole group (a full disk).
+    /// Runs `work` in the next group's transaction.
+    ///
+    /// `completion` gets its result once that is on disk, or the error that undid it: of `work` alone (what it did is
+    /// undone, the group goes on), or of the whole group (a full disk).
     package func write<Result: Sendable>(
         _ work: @escaping @Sendable (StoreTransaction) throws(QueueStoreError) -> Result,
         completion: @escaping @Sendable (Swift.Result<Result, QueueStoreError>) -> Void
@@ -103,7 +119,9 @@ package final class QueueStore: Sendable {
             run: { (transaction) throws(QueueStoreError) in
                 let result = try work(transaction)
                 return { completion(.success(result)) }
-            }, fail: { completion(.failure($0)) })
+            },
+            fail: { completion(.failure($0)) }
+        )
         let (isClosed, mustSchedule) = pending.withLockedValue { pending in
             if pending.isClosed { return (true, false) }
             pending.works.append(entry)
@@ -140,8 +158,8 @@ package final class QueueStore: Sendable {
                         completions.append(try work.run(transaction))
                         try transaction.release()
                     } catch {
-                        // A full disk rolls the whole transaction back by itself: nothing of the group can be kept.
-                        if error == .diskFull { throw error }
+                        // A full disk fails the whole group, also where SQLite undid one statement only.
+                        if error == .diskFull || transaction.isLost { throw error }
                         try transaction.undo()
                         completions.append { work.fail(error) }
                     }
@@ -179,6 +197,8 @@ package final class QueueStore: Sendable {
         pending.withLockedValue { $0.isClosed = true }
         writeQueue.async { [self] in
             commitGroups()
+            // A stopped store is one file again, so that a copy of it misses nothing. Where this fails, the WAL stays.
+            writer.writeWithoutTransaction { db in _ = try? db.checkpoint(.truncate) }
             completion()
         }
     }

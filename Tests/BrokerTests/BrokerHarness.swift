@@ -12,19 +12,15 @@ import WorkerLink
 
 @testable import Broker
 
-/// A clock that tests move. Steady and wall time go together unless told otherwise.
+/// A clock that runs as the machine's does, and that tests move on besides.
 final class VirtualBrokerClock: BrokerClock {
-    private let times: NIOLockedValueBox<(steady: Int64, wall: Int64)>
+    private let system = SystemBrokerClock()
+    private let moved = NIOLockedValueBox((steady: Int64(0), wall: Int64(0)))
 
-    init() {
-        let now = Int64(Date().timeIntervalSince1970 * 1000)
-        times = NIOLockedValueBox((now, now))
-    }
-
-    var steadyMs: Int64 { times.withLockedValue(\.steady) }
-    var wallMs: Int64 { times.withLockedValue(\.wall) }
-    func advance(ms: Int64) { times.withLockedValue { $0 = ($0.steady + ms, $0.wall + ms) } }
-    func jumpWall(ms: Int64) { times.withLockedValue { $0.wall += ms } }
+    var steadyMs: Int64 { system.steadyMs + moved.withLockedValue(\.steady) }
+    var wallMs: Int64 { system.wallMs + moved.withLockedValue(\.wall) }
+    func advance(ms: Int64) { moved.withLockedValue { $0 = ($0.steady + ms, $0.wall + ms) } }
+    func jumpWall(ms: Int64) { moved.withLockedValue { $0.wall += ms } }
 }
 
 /// The real broker, sockets and store included, in this process.
@@ -37,16 +33,21 @@ final class BrokerHarness: Sendable {
     let configuration: BrokerConfiguration
 
     static let bench = PluginDescriptor(
-        id: "org.example.bench", version: "1.0", abi: ABIVersion(major: 1, needMinor: 0, builtMinor: 0),
+        id: "org.example.bench",
+        version: "1.0",
+        abi: ABIVersion(major: 1, needMinor: 0, builtMinor: 0),
         handlers: [
             HandlerDescriptor(queue: QueueName(unchecked: "stage"), takesNotices: true, maxInFlight: 2),
             HandlerDescriptor(queue: QueueName(unchecked: "out"), maxInFlight: 64),
             HandlerDescriptor(queue: QueueName(unchecked: "ordered"), isOrdered: true, maxInFlight: 64),
-        ], outputs: [QueueName(unchecked: "xmppin")])
+        ],
+        outputs: [QueueName(unchecked: "xmppin")]
+    )
 
     /// Sites `alice` (server alice.example) and `bob` enable the plugin `bench`; `carol` enables none.
     init(
-        directory: TemporaryDirectory? = nil, clock: any BrokerClock = SystemBrokerClock(),
+        directory: TemporaryDirectory? = nil,
+        clock: any BrokerClock = SystemBrokerClock(),
         change: (inout BrokerConfiguration) -> Void = { _ in }
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
@@ -63,15 +64,19 @@ final class BrokerHarness: Sendable {
         change(&configuration)
         self.configuration = configuration
         let loop = group.next()
-        parts = NIOLoopBoundBox(nil, eventLoop: loop)
+        parts = NIOLoopBoundBox.makeEmptyBox(valueType: (BrokerCore, Listeners).self, eventLoop: loop)
         let (settled, log, group) = (configuration, commands, group)
         let parts = parts
         try await loop.flatSubmit { () -> EventLoopFuture<Void> in
             do {
                 let store = try QueueStore(path: settled.storePath) { work in loop.execute(work) }
                 let core = BrokerCore(
-                    configuration: settled, loop: loop, store: store, clock: clock,
-                    log: Logger(label: "broker") { _ in SwiftLogNoOpLogHandler() })
+                    configuration: settled,
+                    loop: loop,
+                    store: store,
+                    clock: clock,
+                    log: Logger(label: "broker") { _ in SwiftLogNoOpLogHandler() }
+                )
                 core.sendCommand = { name, arguments in
                     log.append(([name] + arguments.values.compactMap(\.string)).joined(separator: " "))
                 }
@@ -81,7 +86,9 @@ final class BrokerHarness: Sendable {
                 core.start { error in
                     if let error { promise.fail(error) } else { promise.succeed() }
                 }
-                return promise.futureResult.flatMap { listeners.open(group: group) }
+                return promise.futureResult.flatMap {
+                    parts.value?.1.open(group: group) ?? loop.makeSucceededVoidFuture()
+                }
             } catch {
                 return loop.makeFailedFuture(error)
             }
@@ -95,6 +102,46 @@ final class BrokerHarness: Sendable {
             guard let core = parts.value?.0 else { throw TestSupportError.missing("the broker") }
             return try work(core)
         }.get()
+    }
+
+    /// Waits until every outcome that was sent is settled: nothing is claimed.
+    func settled() async throws {
+        do {
+            try await eventually("nothing is claimed") {
+                try await self.onLoop { core in
+                    core.dispatcher.lines.values.allSatisfy { $0.sources.values.allSatisfy { $0.claimed == 0 } }
+                }
+            }
+        } catch {
+            throw TestSupportError.missing("an end to what is claimed (\(try await describe()))")
+        }
+    }
+
+    /// Moves the clock on, and has the broker look at it: its timers run on the machine's clock.
+    func advance(_ clock: VirtualBrokerClock, ms: Int64) async throws {
+        clock.advance(ms: ms)
+        try await onLoop { core in
+            core.dispatcher.scheduleDue()
+            core.dispatcher.wake(atMs: core.clock.steadyMs)
+        }
+    }
+
+    /// What the dispatcher holds, for a failed test's message.
+    func describe() async throws -> String {
+        try await onLoop { core in
+            let sources = core.dispatcher.lines.values.flatMap { line in
+                line.sources.values.map { source in
+                    "\(line.name)/\(source.site) claimed \(source.claimed) returned \(source.returned.count) windows "
+                        + "\(source.windows.map(\.items.count)) unblocked \(source.unblocked.count) "
+                        + "retrying \(source.retrying.count) suspects \(source.suspects.count)"
+                }
+            }
+            let lanes = core.dispatcher.lanes.values.map { lane in
+                "lane \(lane.key) \(lane.machine) pending \(lane.pending.count) backlog \(lane.hasBacklog) "
+                    + "loading \(lane.isLoading) listed \(lane.isListed) active \(lane.active)"
+            }
+            return (sources + lanes + ["due \(core.dispatcher.due) now \(core.clock.steadyMs)"]).joined(separator: "; ")
+        }
     }
 
     func port() async throws -> Int {
@@ -179,9 +226,15 @@ final class FakeWorker: Sendable {
         try await send(
             .hello(
                 LinkHello(
-                    plugin: PluginName(unchecked: "bench"), pluginVersion: "1.0", generation: 1, pid: 4_000_000,
+                    plugin: PluginName(unchecked: "bench"),
+                    pluginVersion: "1.0",
+                    generation: 1,
+                    pid: 4_000_000,
                     journalPath: journal,
-                    queues: credits.map { QueueCredit(queue: QueueName(unchecked: $0.0), credit: UInt32($0.1)) })))
+                    queues: credits.map { QueueCredit(queue: QueueName(unchecked: $0.0), credit: UInt32($0.1)) }
+                )
+            )
+        )
     }
 
     func send(_ message: LinkMessage) async throws { try await channel.writeAndFlush(message) }
@@ -190,7 +243,9 @@ final class FakeWorker: Sendable {
         try await send(.results([ItemResult(id: item.delivered.id, outcome: outcome, staged: staged)]))
     }
 
-    func next(within limit: Duration = .seconds(20)) async throws -> Item { try await items.next(within: limit, "an item") }
+    func next(within limit: Duration = .seconds(20)) async throws -> Item {
+        try await items.next(within: limit, "an item")
+    }
 
     func close() async throws { try await channel.close() }
 
@@ -210,12 +265,19 @@ final class FakeWorker: Sendable {
                 for item in batch.items {
                     func text(_ span: ByteSpan) -> String {
                         batch.bytes.getString(
-                            at: batch.bytes.readerIndex + Int(span.offset), length: Int(span.count)) ?? ""
+                            at: batch.bytes.readerIndex + Int(span.offset),
+                            length: Int(span.count)
+                        ) ?? ""
                     }
                     items.append(
                         Item(
-                            delivered: item, payload: text(item.payload), shared: text(item.shared),
-                            lane: text(item.lane), cursor: text(item.cursor)))
+                            delivered: item,
+                            payload: text(item.payload),
+                            shared: text(item.shared),
+                            lane: text(item.lane),
+                            cursor: text(item.cursor)
+                        )
+                    )
                 }
             case .enqueued(_, let error): enqueued.append(error)
             default: break

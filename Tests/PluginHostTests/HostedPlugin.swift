@@ -24,14 +24,21 @@ final class HostedPlugin: Sendable {
 
     /// Loads and starts the plugin and opens the site `alice`.
     init(
-        _ fixture: String = "scripted", macros: [String: String] = [:], values: [String: String] = [:],
-        opensSite: Bool = true, _ adjust: (inout PluginSettings) -> Void = { _ in }
+        _ fixture: String = "scripted",
+        macros: [String: String] = [:],
+        values: [String: String] = [:],
+        opensSite: Bool = true,
+        _ adjust: (inout PluginSettings) -> Void = { _ in }
     ) async throws {
         let directory = try TemporaryDirectory()
         let path = try await BuiltPlugins.shared.path(fixture, macros)
         var settings = PluginSettings(
-            plugin: PluginName(unchecked: "scripted"), hostVersion: "hostd 1.2.3", queues: [],
-            recipientsPath: directory.file("recipients.db"), keyValuePath: directory.file("kv.db"))
+            plugin: PluginName(unchecked: "scripted"),
+            hostVersion: "hostd 1.2.3",
+            queues: [],
+            recipientsPath: directory.file("recipients.db"),
+            keyValuePath: directory.file("kv.db")
+        )
         let plugin = try LoadedPlugin(path: path)
         settings.queues = plugin.descriptor.handlers.map(\.queue)
         adjust(&settings)
@@ -39,8 +46,13 @@ final class HostedPlugin: Sendable {
         let (sink, journal, ready) = (sink, directory.file("test.journal"), settings)
         instance = try await loop.submit {
             let instance = PluginInstance(
-                plugin: plugin, settings: ready, loop: loop, sink: sink,
-                journal: try InFlightJournal(path: journal, slots: 64), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+                plugin: plugin,
+                settings: ready,
+                loop: loop,
+                sink: sink,
+                journal: try InFlightJournal(path: journal, slots: 64),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            )
             try instance.start()
             if opensSite { try instance.open(Self.settings(values)) }
             return instance
@@ -58,18 +70,27 @@ final class HostedPlugin: Sendable {
 
     static func settings(_ values: [String: String] = [:]) -> SiteSettings {
         SiteSettings(
-            nickname: site, server: "alice.example", name: "Alice's", root: "http://alice.example/", values: values)
+            nickname: site,
+            server: "alice.example",
+            name: "Alice's",
+            root: "http://alice.example/",
+            values: values
+        )
     }
 
     /// Runs something on the plugin's loop.
-    func onLoop<Result: Sendable>(_ body: @escaping @Sendable (PluginInstance) throws -> Result) async throws -> Result {
+    func onLoop<Result: Sendable>(_ body: @escaping @Sendable (PluginInstance) throws -> Result) async throws -> Result
+    {
         let instance = instance
         return try await loop.submit { try body(instance) }.get()
     }
 
     /// Delivers items that differ in their commands, as one batch; returns the deliveries' ids.
     @discardableResult
-    func send(_ commands: [String], adjust: @escaping @Sendable (inout DeliveredItem, inout ByteBuffer) -> Void = { _, _ in })
+    func send(
+        _ commands: [String],
+        adjust: @escaping @Sendable (inout DeliveredItem, inout ByteBuffer) -> Void = { _, _ in }
+    )
         async throws -> [UInt64]
     {
         let ids = commands.map { _ in sink.nextDelivery() }
@@ -91,7 +112,8 @@ final class HostedPlugin: Sendable {
     /// Delivers one item and waits for its outcome.
     @discardableResult
     func run(
-        _ command: String, adjust: @escaping @Sendable (inout DeliveredItem, inout ByteBuffer) -> Void = { _, _ in }
+        _ command: String,
+        adjust: @escaping @Sendable (inout DeliveredItem, inout ByteBuffer) -> Void = { _, _ in }
     ) async throws -> ItemResult {
         let ids = try await send([command], adjust: adjust)
         return try await sink.results.first("the outcome of '\(command)'") { ids.contains($0.id) }

@@ -21,13 +21,21 @@ import WorkerLink
         init(_ path: String) async throws {
             let loop = group.next()
             let hello = LinkHello(
-                plugin: PluginName(unchecked: "omb"), pluginVersion: "1", generation: 2, pid: 4711, journalPath: "/j",
-                queues: [QueueCredit(queue: QueueName(unchecked: "ombout"), credit: 64)])
+                plugin: PluginName(unchecked: "omb"),
+                pluginVersion: "1",
+                generation: 2,
+                pid: 4711,
+                journalPath: "/j",
+                queues: [QueueCredit(queue: QueueName(unchecked: "ombout"), credit: 64)]
+            )
             let heard = heard
             (port, receiver) = try await loop.submit {
                 let port = EmbeddedBrokerPort(
-                    loop: loop, socketPath: path, hello: hello,
-                    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+                    loop: loop,
+                    socketPath: path,
+                    hello: hello,
+                    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+                )
                 let receiver = Receiver(heard)
                 port.start(receiver)
                 return (NIOLoopBound(port, eventLoop: loop), NIOLoopBound(receiver, eventLoop: loop))
@@ -77,7 +85,9 @@ import WorkerLink
         _ = try await harness.heard.next()
         try await harness.onLoop { port in for id in 1...100 { port.settle(self.result(UInt64(id))) } }
         try await eventually("all results are there") { link.results.count == 100 }
-        let sizes = link.received.all.compactMap { if case .results(let results) = $0.message { results.count } else { nil } }
+        let sizes = link.received.all.compactMap {
+            if case .results(let results) = $0.message { results.count } else { nil }
+        }
         #expect(sizes == [64, 36])
         #expect(link.results.map(\.id) == Array(1...100))
     }
@@ -122,7 +132,9 @@ import WorkerLink
         let answers = EventLog<String>()
         let (alice, item) = (alice, NewItem(queue: QueueName(unchecked: "xmppin"), payload: [1]))
         try await harness.onLoop { port in
-            for number in 1...3 { port.enqueue(site: alice, [item]) { answers.append("\(number): \($0 ?? "durable")") } }
+            for number in 1...3 {
+                port.enqueue(site: alice, [item]) { answers.append("\(number): \($0 ?? "durable")") }
+            }
         }
         let requests = try await link.received.first(4, "messages").compactMap {
             if case .enqueue(let request, _, _) = $0.message { request } else { nil }

@@ -46,7 +46,9 @@ final class FakeLink: Sendable {
         let found = try await received.first("hello on link \(link)") {
             if case .hello = $0.message { $0.link == link } else { false }
         }
-        guard case .hello(let hello) = found.message else { throw TestSupportError.cannotCreate("hello", reason: "none") }
+        guard case .hello(let hello) = found.message else {
+            throw TestSupportError.cannotCreate("hello", reason: "none")
+        }
         return hello
     }
 

@@ -31,9 +31,15 @@ final class RunningWorker: Sendable {
         try await CPlugin.build("scripted", to: path, adding: ["-pthread"])
         let descriptor = try LoadedPlugin(path: path).descriptor
         var configuration = WorkerConfiguration(
-            plugin: PluginName(unchecked: "scripted"), pluginPath: path, descriptor: descriptor, generation: 3, index: 0,
-            stateDirectory: directory.path, workerSocket: directory.file("worker.sock"),
-            sites: [Self.site("alice"), Self.site("bob", values)])
+            plugin: PluginName(unchecked: "scripted"),
+            pluginPath: path,
+            descriptor: descriptor,
+            generation: 3,
+            index: 0,
+            stateDirectory: directory.path,
+            workerSocket: directory.file("worker.sock"),
+            sites: [Self.site("alice"), Self.site("bob", values)]
+        )
         configuration.handlerTimeoutMs = handlerTimeoutMs
         configuration.version = "1.2.3"
         self.directory = directory
@@ -41,7 +47,10 @@ final class RunningWorker: Sendable {
         let loop = group.next()
         self.loop = loop
         let (said, exits, notes) = (said, exits, broker)
-        let parts = NIOLoopBoundBox<(worker: Worker?, broker: MemoryBroker?)>.makeBoxSendingValue((nil, nil), eventLoop: loop)
+        let parts = NIOLoopBoundBox<(worker: Worker?, broker: MemoryBroker?)>.makeBoxSendingValue(
+            (nil, nil),
+            eventLoop: loop
+        )
         self.parts = parts
         try await loop.submit {
             let surroundings = Worker.Surroundings(
@@ -55,9 +64,13 @@ final class RunningWorker: Sendable {
                     if let last { said.append(last) }
                     exits.append(status)
                 },
-                abort: { line in said.append(.failed(line)) })
+                abort: { line in said.append(.failed(line)) }
+            )
             parts.value.worker = Worker(
-                loop: loop, surroundings: surroundings, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+                loop: loop,
+                surroundings: surroundings,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            )
         }.get()
     }
 
@@ -65,8 +78,12 @@ final class RunningWorker: Sendable {
 
     static func site(_ name: String, _ values: [String: String] = [:]) -> WorkerSite {
         WorkerSite(
-            nickname: SiteName(unchecked: name), server: "\(name).example", name: name, root: "http://\(name).example/",
-            values: values)
+            nickname: SiteName(unchecked: name),
+            server: "\(name).example",
+            name: name,
+            root: "http://\(name).example/",
+            values: values
+        )
     }
 
     func tell(_ message: SupervisorMessage) async throws {
@@ -85,7 +102,11 @@ final class RunningWorker: Sendable {
         let parts = parts
         try await loop.submit {
             var item = DeliveredItem(
-                id: id, item: id, site: SiteName(unchecked: site), queue: QueueName(unchecked: "in"))
+                id: id,
+                item: id,
+                site: SiteName(unchecked: site),
+                queue: QueueName(unchecked: "in")
+            )
             item.payload = ByteSpan(offset: 0, count: UInt32(command.utf8.count))
             item.timeoutMs = timeoutMs
             parts.value.broker?.deliver(DeliveredBatch(bytes: ByteBuffer(string: command), items: [item]))

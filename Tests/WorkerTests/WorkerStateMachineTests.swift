@@ -36,7 +36,8 @@ import Testing
             (.draining, .overdue, .condemned, .condemn),
             (.draining, .failed, .ended, .end(.failed)),
             (.condemned, .momentOver, .ended, .end(.overdue)),
-        ])
+        ]
+    )
     private func legal(from: State, event: Event, to: State, action: WorkerStateMachine.Action) {
         var machine = Self.machine(in: from)
         let found = machine.handle(event)
@@ -50,7 +51,8 @@ import Testing
             (State.waiting, [Event.sitesClosed, .overdue, .momentOver]), (.working, [.sitesClosed, .momentOver]),
             (.draining, [.configured, .drain, .momentOver]),
             (.condemned, [.configured, .drain, .sitesClosed, .overdue, .failed]), (.ended, Event.allCases),
-        ])
+        ]
+    )
     private func ignored(state: State, events: [Event]) {
         for event in events {
             var machine = Self.machine(in: state)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import QueueStore
 
-/// An item that is in memory: it waits in a window or a lane, or is claimed. Confined to the broker's loop.
+/// An item that is in memory: it waits in a window or a lane, or is claimed.
+///
+/// Confined to the broker's loop.
 final class ActiveItem {
     let row: StoredItem
     unowned let source: Source

@@ -16,8 +16,11 @@ struct BatchBuilder {
     mutating func add(_ item: ActiveItem, id: UInt64, isLastTry: Bool) {
         let row = item.row
         var delivered = DeliveredItem(
-            id: id, item: UInt64(row.id), site: SiteName(unchecked: names[row.site] ?? ""),
-            queue: QueueName(unchecked: names[row.queue] ?? ""))
+            id: id,
+            item: UInt64(row.id),
+            site: SiteName(unchecked: names[row.site] ?? ""),
+            queue: QueueName(unchecked: names[row.queue] ?? "")
+        )
         delivered.payload = span(row.payload)
         if let body = row.body {
             if let known = bodies[body.id] {

@@ -6,7 +6,9 @@ import QueueCore
 import QueueStore
 import Telemetry
 
-/// Answers what queuectl and the console ask of the broker. Confined to the broker's loop.
+/// Answers what queuectl and the console ask of the broker.
+///
+/// Confined to the broker's loop.
 struct BrokerCommands {
     /// Rows that travel in one reply; queuectl asks for the next page.
     static let page = 1000
@@ -30,7 +32,8 @@ struct BrokerCommands {
     }
 
     private func read<Result: Sendable>(
-        _ request: ControlRequest, _ work: @escaping @Sendable (StoreReader) throws(QueueStoreError) -> Result,
+        _ request: ControlRequest,
+        _ work: @escaping @Sendable (StoreReader) throws(QueueStoreError) -> Result,
         _ show: @escaping @Sendable (Result) -> JSONValue
     ) {
         let reply = reply
@@ -178,7 +181,9 @@ struct BrokerCommands {
                 after = last.item.id
             }
             return count
-        } _: { .object(["count": JSONValue($0)]) }
+        } _: {
+            .object(["count": JSONValue($0)])
+        }
     }
 
     // MARK: Notices
@@ -199,7 +204,8 @@ struct BrokerCommands {
                     (
                         row, try reader.counts(ofNotice: row.id),
                         try reader.items(ofNotice: row.id, after: after, limit: Self.page)
-                    ))
+                    )
+                )
             }
             return all
         } completion: { result in
@@ -210,7 +216,9 @@ struct BrokerCommands {
                     ControlReply(
                         id: request.id,
                         error: "no notice \"\(name)\" is known" + (site.map { " on site \($0)" } ?? "")
-                            + ": it was never sent, or is older than queue.history"))
+                            + ": it was never sent, or is older than queue.history"
+                    )
+                )
             case .success(let all):
                 let notices = all.map { Self.describe($0.0, $0.1, $0.2) }
                 reply(ControlReply(id: request.id, result: .object(["notices": .array(notices)])))

@@ -5,7 +5,9 @@ import NIOCore
 import QueueCore
 import QueueStore
 
-/// What the sessions of the broker share: the configuration, the store, the dispatcher. Confined to the broker's loop.
+/// What the sessions of the broker share: the configuration, the store, the dispatcher.
+///
+/// Confined to the broker's loop.
 final class BrokerCore {
     let loop: any EventLoop
     let store: QueueStore
@@ -28,7 +30,13 @@ final class BrokerCore {
     /// Past this, producers are slowed by TCP; below half of it they go on.
     static let highWater = 32 << 20
 
-    init(configuration: BrokerConfiguration, loop: any EventLoop, store: QueueStore, clock: any BrokerClock, log: Logger) {
+    init(
+        configuration: BrokerConfiguration,
+        loop: any EventLoop,
+        store: QueueStore,
+        clock: any BrokerClock,
+        log: Logger
+    ) {
         self.loop = loop
         self.store = store
         self.clock = clock
@@ -37,19 +45,28 @@ final class BrokerCore {
         directory = SiteDirectory(configuration)
         destinations = Self.destinations(configuration, directory)
         dispatcher = Dispatcher(
-            loop: loop, store: store, clock: clock, log: log, settings: Self.settings(configuration),
-            directory: directory)
+            loop: loop,
+            store: store,
+            clock: clock,
+            log: log,
+            settings: Self.settings(configuration),
+            directory: directory
+        )
     }
 
     private static func settings(_ configuration: BrokerConfiguration) -> DispatchSettings {
         DispatchSettings(
-            maxRetries: Int64(configuration.maxRetries), targetConcurrency: configuration.targetConcurrency)
+            maxRetries: Int64(configuration.maxRetries),
+            targetConcurrency: configuration.targetConcurrency
+        )
     }
 
     private static func destinations(_ configuration: BrokerConfiguration, _ directory: SiteDirectory) -> Destinations {
         Destinations(
-            basename: configuration.basename, groups: directory.groups,
-            breakouts: configuration.breakout.compactMap(Breakout.init))
+            basename: configuration.basename,
+            groups: directory.groups,
+            breakouts: configuration.breakout.compactMap(Breakout.init)
+        )
     }
 
     func start(completion: @escaping @Sendable (QueueStoreError?) -> Void) {
@@ -88,7 +105,9 @@ final class BrokerCore {
 
     /// Stores items, all or none, and dispatches them; `completion` comes when they are on disk.
     func enqueue(
-        _ items: [Incoming], removing: [Int64] = [], completion: @escaping @Sendable (QueueStoreError?) -> Void
+        _ items: [Incoming],
+        removing: [Int64] = [],
+        completion: @escaping @Sendable (QueueStoreError?) -> Void
     ) {
         let bytes = items.reduce(0) { $0 + $1.payload.count + $1.shared.count + 256 }
         unstoredBytes += bytes
@@ -104,7 +123,11 @@ final class BrokerCore {
                     let identity = NoticeIdentity(item.payload)
                 {
                     item.notice = try transaction.notice(
-                        site: item.site, number: identity.number, uri: identity.uri, nowMs: item.enqueuedMs)
+                        site: item.site,
+                        number: identity.number,
+                        uri: identity.uri,
+                        nowMs: item.enqueuedMs
+                    )
                 }
                 try stored.add(item, transaction, nowMs: now, dedupeSince: since)
             }
@@ -130,7 +153,10 @@ final class BrokerCore {
         dispatcher.arrived(stored.items) { stored.names[$0] ?? dispatcher.names[$0] ?? "" }
         for item in stored.items {
             dispatcher.outcomes.addEnqueued(
-                item, queue: stored.names[item.queue] ?? "", site: stored.names[item.site] ?? "")
+                item,
+                queue: stored.names[item.queue] ?? "",
+                site: stored.names[item.site] ?? ""
+            )
         }
     }
 
@@ -176,9 +202,14 @@ struct StoredItems: Sendable {
     var names: [NameID: String] = [:]
 
     mutating func add(
-        _ new: Incoming, _ transaction: StoreTransaction, nowMs: Int64, dedupeSince: Int64
+        _ new: Incoming,
+        _ transaction: StoreTransaction,
+        nowMs: Int64,
+        dedupeSince: Int64
     ) throws(QueueStoreError) {
-        guard case .stored(let item) = try transaction.insert(new, nowMs: nowMs, dedupeSince: dedupeSince) else { return }
+        guard case .stored(let item) = try transaction.insert(new, nowMs: nowMs, dedupeSince: dedupeSince) else {
+            return
+        }
         items.append(item)
         if names[item.queue] == nil { names[item.queue] = new.queue }
         if item.site != 0, names[item.site] == nil { names[item.site] = new.site }

@@ -25,7 +25,9 @@ package enum BrokerMain {
     }
 }
 
-/// The broker's life: configure, serve, drain. Confined to the broker's loop.
+/// The broker's life: configure, serve, drain.
+///
+/// Confined to the broker's loop.
 private final class BrokerProcess {
     private let loop: any EventLoop
     private let group: MultiThreadedEventLoopGroup
@@ -98,7 +100,12 @@ private final class BrokerProcess {
             return
         }
         let core = BrokerCore(
-            configuration: configuration, loop: loop, store: store, clock: SystemBrokerClock(), log: log)
+            configuration: configuration,
+            loop: loop,
+            store: store,
+            clock: SystemBrokerClock(),
+            log: log
+        )
         core.sendCommand = { channel.send(.command($0, $1)) }
         let listeners = Listeners(core, WorkerRegistry(loop: loop, log: log))
         self.core = core

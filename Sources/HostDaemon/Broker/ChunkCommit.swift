@@ -6,8 +6,10 @@ import QueueCore
 import QueueStore
 
 extension BrokerCore {
-    /// Stage 1: the staged items, and the new cursor or the end of the item, in one transaction. A crash before it leaves
-    /// the item where it was, a crash after it finds all of it: no target is staged twice, none is lost.
+    /// Stage 1: the staged items, and the new cursor or the end of the item, in one transaction.
+    ///
+    /// A crash before it leaves the item where it was, a crash after it finds all of it: no target is staged twice,
+    /// none is lost.
     func commitChunk(_ item: ActiveItem, _ outcome: Outcome, _ staged: [NewItem]) {
         let row = item.row
         let isLast = outcome.code == .done
@@ -38,7 +40,10 @@ extension BrokerCore {
     }
 
     private func committed(
-        _ item: ActiveItem, _ outcome: Outcome, _ rank: Rank, _ result: Result<(StoredItems, Int64), QueueStoreError>
+        _ item: ActiveItem,
+        _ outcome: Outcome,
+        _ rank: Rank,
+        _ result: Result<(StoredItems, Int64), QueueStoreError>
     ) {
         guard case .success(let (stored, seq)) = result else {
             if case .failure(let error) = result {

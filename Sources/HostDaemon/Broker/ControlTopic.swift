@@ -5,7 +5,9 @@ import NIOCore
 import Stomp
 
 extension BrokerCore {
-    /// A word on a control topic: `shutdown`, `restart`, `update:NICKNAME`. Other words are logged and ignored.
+    /// A word on a control topic: `shutdown`, `restart`, `update:NICKNAME`.
+    ///
+    /// Other words are logged and ignored.
     func control(_ frame: StompFrame, topic: String) {
         guard configuration.controlChannels.contains(topic) else { return }
         let text = String(buffer: frame.body).trimmingASCIISpace

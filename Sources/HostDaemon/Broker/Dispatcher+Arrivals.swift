@@ -100,7 +100,8 @@ extension Dispatcher {
                 for row in rows {
                     window.lastSeq = row.seq
                     window.items.append(
-                        ActiveItem(row, source: source, isOlderThanBroker: row.id < dispatcher.store.firstID))
+                        ActiveItem(row, source: source, isOlderThanBroker: row.id < dispatcher.store.firstID)
+                    )
                 }
                 if !window.items.isEmpty { dispatcher.touch(source) }
                 dispatcher.readPage(source, window)
@@ -182,7 +183,8 @@ extension Dispatcher {
             case .failure(let error):
                 dispatcher.log.error(
                     "outcomes could not be written; they are kept and written again in a second",
-                    metadata: ["error": "\(error)"])
+                    metadata: ["error": "\(error)"]
+                )
                 dispatcher.retryLater { $0.write(written) }
             case .success(let kept):
                 for hash in kept {

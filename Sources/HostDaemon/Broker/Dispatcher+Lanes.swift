@@ -65,7 +65,8 @@ extension Dispatcher {
         if item.row.id <= lane.lastLoadedID { lane.lastLoadedID = 0 }
         if !lane.isSaved { save(lane) }
         batch.parks.append(
-            WriteBatch.Park(id: item.row.id, rank: item.rank, counts: item.counts, text: text))
+            WriteBatch.Park(id: item.row.id, rank: item.rank, counts: item.counts, text: text)
+        )
         scheduleTurn()
     }
 
@@ -115,7 +116,12 @@ extension Dispatcher {
     }
 
     private func readParked(
-        _ lane: Lane, _ hash: LaneHash, after: Int64, limit: Int, parkings: Int, isProbe: Bool
+        _ lane: Lane,
+        _ hash: LaneHash,
+        after: Int64,
+        limit: Int,
+        parkings: Int,
+        isProbe: Bool
     ) {
         let me = NIOLoopBound((self, lane), eventLoop: loop)
         store.read { (reader) throws(QueueStoreError) in
@@ -127,7 +133,9 @@ extension Dispatcher {
                 dispatcher.retryLater { $0.loadBacklog(lane) }
                 return
             }
-            if after > 0, isProbe ? rows.allSatisfy({ lane.active.contains($0.id) }) : rows.isEmpty && lane.parkings != parkings {
+            if after > 0,
+                isProbe ? rows.allSatisfy({ lane.active.contains($0.id) }) : rows.isEmpty && lane.parkings != parkings
+            {
                 // The end of a round: the next one starts at the lane's head.
                 lane.lastProbedID = 0
                 lane.lastLoadedID = 0
@@ -143,7 +151,10 @@ extension Dispatcher {
             for row in rows where !lane.active.contains(row.id) && (!isProbe || lane.pending.isEmpty) {
                 lane.active.insert(row.id)
                 let item = ActiveItem(
-                    row, source: lane.source, isOlderThanBroker: row.id < dispatcher.store.firstID && row.attempts > 0)
+                    row,
+                    source: lane.source,
+                    isOlderThanBroker: row.id < dispatcher.store.firstID && row.attempts > 0
+                )
                 lane.pending.append(item)
             }
             dispatcher.listIfReady(lane, now: dispatcher.clock.steadyMs)
@@ -163,7 +174,10 @@ extension Dispatcher {
                 lane = newLane(row.hash, key: row.key, source: source)
                 if row.isOpen {
                     lane.machine = LaneStateMachine(
-                        limits: limits(source), openUntilMs: row.nextAttemptMs, openings: row.openings)
+                        limits: limits(source),
+                        openUntilMs: row.nextAttemptMs,
+                        openings: row.openings
+                    )
                 }
                 lane.reason = row.reason
             }

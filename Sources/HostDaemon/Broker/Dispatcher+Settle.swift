@@ -4,7 +4,9 @@ import QueueStore
 
 // The end of a delivery: what becomes of the item, and what its lane learned.
 extension Dispatcher {
-    /// Ends a claim whose handler said `outcome`, where that stages nothing. Call once per claim.
+    /// Ends a claim whose handler said `outcome`, where that stages nothing.
+    ///
+    /// Call once per claim.
     func settle(_ item: ActiveItem, _ outcome: Outcome) {
         let source = item.source
         let now = clock.steadyMs
@@ -25,6 +27,8 @@ extension Dispatcher {
                 bury(item, deadReason(outcome.reason), outcome.text, isKept: outcome.keep)
             }
         case .giveBack:
+            // It had been entered: a drain, or a neighbour's missed deadline, cut it short.
+            if outcome.maybeDelivered { item.mayBeDuplicate = true }
             lane?.machine.abandon(wasProbe: item.isProbe, nowMs: now)
             if !isBuried { giveBack(item) }
         case .defer:
@@ -38,8 +42,12 @@ extension Dispatcher {
             if !isBuried { kill(item, cause: "the handler missed its deadline") }
         }
         if outcome.holdMs > 0 {
-            hold(source, key: outcome.holdLane.isEmpty ? item.row.laneName : outcome.holdLane, ms: Int64(outcome.holdMs),
-                text: outcome.text)
+            hold(
+                source,
+                key: outcome.holdLane.isEmpty ? item.row.laneName : outcome.holdLane,
+                ms: Int64(outcome.holdMs),
+                text: outcome.text
+            )
         }
         item.isProbe = false
         if let lane {
@@ -80,8 +88,12 @@ extension Dispatcher {
         let opened: Bool
         if let lane, isTargets {
             opened = lane.machine.fail(
-                wasProbe: wasProbe, nowMs: now, retryAfterMs: Int64(max(outcome.delayMs, outcome.holdMs)),
-                backoff: backoff, using: &random)
+                wasProbe: wasProbe,
+                nowMs: now,
+                retryAfterMs: Int64(max(outcome.delayMs, outcome.holdMs)),
+                backoff: backoff,
+                using: &random
+            )
             lane.reason = outcome.text.isEmpty ? outcome.reason.word : outcome.text
         } else {
             lane?.machine.abandon(wasProbe: wasProbe, nowMs: now)
@@ -97,7 +109,13 @@ extension Dispatcher {
             park(item, in: lane, text: outcome.text)
             shut(lane)
         } else {
-            later(item, lane, outcome, now: now, minimumMs: backoff.delayMs(attempt: item.counts.attempts, using: &random))
+            later(
+                item,
+                lane,
+                outcome,
+                now: now,
+                minimumMs: backoff.delayMs(attempt: item.counts.attempts, using: &random)
+            )
         }
     }
 
@@ -112,7 +130,13 @@ extension Dispatcher {
         }
         batch.delays.append(
             WriteBatch.Delay(
-                id: item.row.id, dueMs: now + wait, rank: item.rank, counts: item.counts, text: outcome.text))
+                id: item.row.id,
+                dueMs: now + wait,
+                rank: item.rank,
+                counts: item.counts,
+                text: outcome.text
+            )
+        )
         scheduleTurn()
     }
 
@@ -127,8 +151,13 @@ extension Dispatcher {
         }
         batch.delays.append(
             WriteBatch.Delay(
-                id: item.row.id, dueMs: clock.steadyMs + backoff.delayMs(attempt: item.counts.kills, using: &random) / 4,
-                rank: item.rank.retry, counts: item.counts, text: cause))
+                id: item.row.id,
+                dueMs: clock.steadyMs + backoff.delayMs(attempt: item.counts.kills, using: &random) / 4,
+                rank: item.rank.retry,
+                counts: item.counts,
+                text: cause
+            )
+        )
         scheduleTurn()
     }
 
@@ -146,7 +175,8 @@ extension Dispatcher {
     /// Gives up an item that nobody holds.
     func bury(_ item: ActiveItem, _ reason: DeadReason, _ text: String, isKept: Bool = true) {
         batch.burials.append(
-            WriteBatch.Burial(id: item.row.id, reason: reason, text: text, counts: item.counts, isKept: isKept))
+            WriteBatch.Burial(id: item.row.id, reason: reason, text: text, counts: item.counts, isKept: isKept)
+        )
         if isKept { count(item, "dead") }
         scheduleTurn()
     }

@@ -5,8 +5,10 @@ import NIOCore
 import QueueCore
 import QueueStore
 
-/// Decides which item goes to whom, and when: sites take turns, ranks go in order, lanes hold back what they must, and a
-/// budget bounds retries. Only what is active is in memory.
+/// Decides which item goes to whom, and when: sites take turns, ranks go in order, lanes hold back what they must, and
+/// a budget bounds retries.
+///
+/// Only what is active is in memory.
 ///
 /// Confined to the broker's loop. What it wants written gathers in `batch` and is written once a turn of the loop.
 final class Dispatcher {
@@ -36,7 +38,11 @@ final class Dispatcher {
     var isStopping = false
 
     init(
-        loop: any EventLoop, store: QueueStore, clock: any BrokerClock, log: Logger, settings: DispatchSettings,
+        loop: any EventLoop,
+        store: QueueStore,
+        clock: any BrokerClock,
+        log: Logger,
+        settings: DispatchSettings,
         directory: SiteDirectory
     ) {
         self.loop = loop

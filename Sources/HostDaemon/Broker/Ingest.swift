@@ -36,7 +36,8 @@ extension BrokerCore {
                         .destination, .contentLength, .receipt, .transaction, .messageID, .subscription, "ack", "delay",
                         "dedupe", "redelivered", "delivery-count",
                     ]
-                ).readableBytesView)
+                ).readableBytesView
+            )
         }
         if let priority = try frame.integer("priority") { item.priority = UInt8(min(max(priority, 0), 9)) }
         if let delay = try frame.integer("delay"), delay > 0 { item.dueMs = clock.steadyMs + Int64(delay) }
@@ -88,13 +89,19 @@ extension BrokerCore {
         }
     }
 
-    /// An item that a handler staged or enqueued. `isBulk`: of a later chunk of a big fan-out.
+    /// An item that a handler staged or enqueued.
+    ///
+    /// `isBulk`: of a later chunk of a big fan-out.
     func made(_ new: NewItem, site: SiteName, notice: Int64?, isBulk: Bool) -> Incoming {
         let now = clock.wallMs
         var item: Incoming
         if directory.isOutput(new.queue) {
             item = Incoming(
-                queue: configuration.basename + new.queue.rawValue, site: "", payload: new.payload, enqueuedMs: now)
+                queue: configuration.basename + new.queue.rawValue,
+                site: "",
+                payload: new.payload,
+                enqueuedMs: now
+            )
             item.headers = Array("site:\(site)\n".utf8)
         } else {
             item = own(site: site.rawValue, queue: new.queue.rawValue, payload: new.payload, nowMs: now)

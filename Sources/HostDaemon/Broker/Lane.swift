@@ -4,7 +4,9 @@ import QueueCore
 import QueueStore
 
 /// A target's order within a site and queue, while it is active: it has something in flight, in memory or on its way to
-/// the store. The state machine decides; `LaneTable` moves items between memory and store.
+/// the store.
+///
+/// The state machine decides; `LaneTable` moves items between memory and store.
 final class Lane {
     /// Items that wait in memory for a place; more go to the store.
     static let pendingLimit = 8
@@ -24,7 +26,9 @@ final class Lane {
     var active: Set<Int64> = []
     /// Counts parked items, so that a page that was read before one was parked isn't taken for the end.
     var parkings = 0
-    /// Parked behind this id are those not in memory. 0: from the start.
+    /// Parked behind this id are those not in memory.
+    ///
+    /// 0: from the start.
     var lastLoadedID: Int64 = 0
     /// Probes take turns, so that one item that always fails doesn't stand for the target.
     var lastProbedID: Int64 = 0
@@ -46,9 +50,15 @@ final class Lane {
         case .closed, .held: isOpen = false
         }
         return StoredLane(
-            hash: hash, queue: source.queue, site: source.site, key: key, isOpen: isOpen,
+            hash: hash,
+            queue: source.queue,
+            site: source.site,
+            key: key,
+            isOpen: isOpen,
             // A closed lane with parked items is looked after in memory; only a crash leaves that to its row.
-            nextAttemptMs: machine.nextAttemptMs ?? (nowMs + LaneTable.leaseMs), openings: machine.openings,
-            reason: reason)
+            nextAttemptMs: machine.nextAttemptMs ?? (nowMs + LaneTable.leaseMs),
+            openings: machine.openings,
+            reason: reason
+        )
     }
 }

@@ -8,7 +8,9 @@ import QueueStore
 import Stomp
 import WorkerLink
 
-/// The broker's doors: STOMP over TCP and a Unix socket, and the workers' socket. Confined to the broker's loop.
+/// The broker's doors: STOMP over TCP and a Unix socket, and the workers' socket.
+///
+/// Confined to the broker's loop.
 final class Listeners {
     /// Bodies up to this are taken from any client; on hostd's own queues the frame's own limit judges.
     static let maxBody = 16 << 20
@@ -43,7 +45,9 @@ final class Listeners {
     }
 
     private func serve(
-        unix path: String, group: any EventLoopGroup, _ initialize: @escaping @Sendable (any Channel) throws -> Void
+        unix path: String,
+        group: any EventLoopGroup,
+        _ initialize: @escaping @Sendable (any Channel) throws -> Void
     ) -> EventLoopFuture<Void> {
         let me = NIOLoopBound(self, eventLoop: core.loop)
         // The store's lock says that no other broker serves here: a socket that is there is a dead one's.
@@ -55,14 +59,17 @@ final class Listeners {
     }
 
     private func bootstrap(
-        _ group: any EventLoopGroup, _ initialize: @escaping @Sendable (any Channel) throws -> Void
+        _ group: any EventLoopGroup,
+        _ initialize: @escaping @Sendable (any Channel) throws -> Void
     ) -> ServerBootstrap {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 1 << 20, high: 4 << 20))
             .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 16_384, maximum: 262_144))
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 16_384, maximum: 262_144)
+            )
             .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try initialize(channel) } }
     }
 
@@ -75,9 +82,13 @@ final class Listeners {
         let session = StompSession(
             core,
             ServerSessionConfiguration(
-                server: "hostd/\(configuration.version)", credentials: credentials,
-                heartBeat: HeartBeatOffer(sends: 10_000, wants: 10_000)),
-            id: "\(core.store.firstID)-\(sessions)", limits: StompLimits(body: Self.maxBody))
+                server: "hostd/\(configuration.version)",
+                credentials: credentials,
+                heartBeat: HeartBeatOffer(sends: 10_000, wants: 10_000)
+            ),
+            id: "\(core.store.firstID)-\(sessions)",
+            limits: StompLimits(body: Self.maxBody)
+        )
         if channel.localAddress?.port != nil {
             channel.setOption(.socketOption(.tcp_nodelay), value: 1).whenComplete { _ in }
         }

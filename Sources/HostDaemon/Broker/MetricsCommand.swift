@@ -27,7 +27,11 @@ extension BrokerCommands {
         var gauges = Counters()
         for (queue, line) in dispatcher.lines {
             let claimed = line.sources.values.reduce(0) { $0 + $1.claimed }
-            gauges.set(HostMetrics.items, ["queue": names[queue] ?? line.name, "state": "claimed"], to: Double(claimed))
+            gauges.set(
+                HostMetrics.items,
+                ["queue": names[queue] ?? line.name, "state": "claimed"],
+                to: Double(claimed)
+            )
         }
         for count in counts {
             let state: String

@@ -84,8 +84,10 @@ enum NoticeFrame: Sendable {
     }
 }
 
-/// Serves the queue `notice`: one transaction takes the notice off and puts it on the stage-1 queue of every plugin that
-/// its site enables for notices (docs/decisions/0005). Confined to the broker's loop.
+/// Serves the queue `notice`: one transaction takes the notice off and puts it on the stage-1 queue of every plugin
+/// that its site enables for notices (docs/decisions/0005).
+///
+/// Confined to the broker's loop.
 final class NoticeDistributor: Consumer {
     private static let atOnce = 64
 
@@ -123,7 +125,11 @@ final class NoticeDistributor: Consumer {
                 buried = try transaction.dropNotice(site: siteName, uri: uri, nowMs: now)
             case .distribute(let identity):
                 let notice = try transaction.notice(
-                    site: siteName, number: identity.number, uri: identity.uri, nowMs: now)
+                    site: siteName,
+                    number: identity.number,
+                    uri: identity.uri,
+                    nowMs: now
+                )
                 for var item in templates ?? [] {
                     item.payload = row.payload
                     item.notice = notice
@@ -146,7 +152,10 @@ final class NoticeDistributor: Consumer {
         item.source.claimed -= 1
         switch result {
         case .failure(let error):
-            core.log.error("a notice could not be distributed; tried again in a second", metadata: ["error": "\(error)"])
+            core.log.error(
+                "a notice could not be distributed; tried again in a second",
+                metadata: ["error": "\(error)"]
+            )
             dispatcher.retryLater { $0.giveBack(item) }
         case .success(let (stored, buried, isBad)):
             item.source.rateOut.add(1, nowMs: core.clock.steadyMs)

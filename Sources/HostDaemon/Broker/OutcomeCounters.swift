@@ -3,7 +3,9 @@ import QueueCore
 import QueueStore
 import Telemetry
 
-/// What is counted of deliveries and enqueues, for /metrics. Confined to the broker's loop.
+/// What is counted of deliveries and enqueues, for /metrics.
+///
+/// Confined to the broker's loop.
 struct OutcomeCounters {
     private struct Key: Hashable {
         let queue: NameID
@@ -29,13 +31,15 @@ struct OutcomeCounters {
             [
                 "plugin": line.handler?.plugin.rawValue ?? "hostd", "queue": line.name,
                 "site": site(item.row.site) ?? "", "outcome": outcome,
-            ])
+            ]
+        )
         deliveries[key] = id
         counters.add(to: id)
     }
 
     mutating func observe(_ item: ActiveItem, elapsedUs: UInt32) {
-        let id = seconds[item.row.queue] ?? counters.series(HostMetrics.deliverySeconds, ["queue": item.source.line.name])
+        let id =
+            seconds[item.row.queue] ?? counters.series(HostMetrics.deliverySeconds, ["queue": item.source.line.name])
         seconds[item.row.queue] = id
         counters.observe(Double(elapsedUs) / 1_000_000, in: id)
     }

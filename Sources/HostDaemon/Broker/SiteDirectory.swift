@@ -2,8 +2,9 @@
 package import Control
 package import QueueCore
 
-/// Which sites there are and who handles what: decides whether an item on hostd's own destinations may run. Pure; made
-/// anew at each configuration.
+/// Which sites there are and who handles what: decides whether an item on hostd's own destinations may run.
+///
+/// Pure; made anew at each configuration.
 package struct SiteDirectory: Sendable {
     package enum Admission: Hashable, Sendable {
         case accepted(SiteName, QueueName)
@@ -46,7 +47,9 @@ package struct SiteDirectory: Sendable {
 
     package func site(_ name: String) -> SiteEntry? { byName[name] ?? byServer[name.lowercased()] }
 
-    /// Judges an item by its `site` and `queue` headers. `site` may be a nickname or a server's host name.
+    /// Judges an item by its `site` and `queue` headers.
+    ///
+    /// `site` may be a nickname or a server's host name.
     package func admit(site name: String, queue queueText: String) -> Admission {
         if name.isEmpty { return .refused(.unknownSite, "the item names no site: send a header site:NICKNAME") }
         guard let site = site(name) else {
@@ -60,7 +63,8 @@ package struct SiteDirectory: Sendable {
             if site.plugins.contains(handler.plugin) { return .accepted(site.nickname, queue) }
             return .refused(
                 .noHandler,
-                "queue \"\(queue)\" is handled by plugin \(handler.plugin), which site \(site.nickname) doesn't enable")
+                "queue \"\(queue)\" is handled by plugin \(handler.plugin), which site \(site.nickname) doesn't enable"
+            )
         }
         if site.plugins.contains(where: unknownPlugins.contains) { return .accepted(site.nickname, queue) }
         return .refused(.noHandler, "no loaded plugin handles queue \"\(queue)\": see queuectl plugins")

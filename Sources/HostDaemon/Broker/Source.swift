@@ -25,7 +25,9 @@ final class Window {
     var wantsPage: Bool { hasMore && !isReading && items.count < Self.lowWater }
 }
 
-/// The waiting items of one site in one queue (of a plain STOMP queue: site 0). Confined to the broker's loop.
+/// The waiting items of one site in one queue (of a plain STOMP queue: site 0).
+///
+/// Confined to the broker's loop.
 final class Source {
     let queue: NameID
     let site: NameID
@@ -79,8 +81,8 @@ final class QueueLine {
     var nextConsumer = 0
     var isDirty = false
     /// What a site's source starts with that has had no item yet.
-    private var isPaused = false
-    /// Sites that were paused or resumed by themselves: the opposite of `isPaused` holds.
+    private var startsPaused = false
+    /// Sites that were paused or resumed by themselves: the opposite of `startsPaused` holds.
     private var exceptions: Set<String> = []
 
     init(queue: NameID, name: String) {
@@ -91,20 +93,22 @@ final class QueueLine {
     /// A whole destination, not a queue's name.
     var isPlain: Bool { name.hasPrefix("/") }
 
-    /// nil: all sites. The sources that are there already are the caller's to tell.
+    /// Of all sites where `site` is nil; the sources that are there already are the caller's to tell.
     func pause(_ isPaused: Bool, site: String?) {
         if let site {
-            if isPaused == self.isPaused { exceptions.remove(site) } else { exceptions.insert(site) }
+            if isPaused == startsPaused { exceptions.remove(site) } else { exceptions.insert(site) }
         } else {
-            self.isPaused = isPaused
+            startsPaused = isPaused
             exceptions = []
         }
     }
 
-    func isPaused(site: String) -> Bool { isPaused != exceptions.contains(site) }
+    func isPaused(site: String) -> Bool { startsPaused != exceptions.contains(site) }
 }
 
-/// Who takes items: a worker, a STOMP subscription, the notice distributor. Confined to the broker's loop.
+/// Who takes items: a worker, a STOMP subscription, the notice distributor.
+///
+/// Confined to the broker's loop.
 protocol Consumer: AnyObject {
     /// How many more items of this queue it takes now.
     func room(in line: QueueLine) -> Int

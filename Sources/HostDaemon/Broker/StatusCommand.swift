@@ -25,7 +25,9 @@ extension BrokerCommands {
                             "queues": .array(commands.queues(counts, names)),
                             "lanes": .array(commands.lanes(lanes, names)),
                             "listen": commands.listeners.port.map { JSONValue($0) } ?? .null,
-                        ])))
+                        ])
+                    )
+                )
             }
         }
     }

@@ -5,7 +5,9 @@ import NIOCore
 import QueueStore
 import Stomp
 
-/// One STOMP connection: what its state machine decides is done here. Confined to the broker's loop.
+/// One STOMP connection: what its state machine decides is done here.
+///
+/// Confined to the broker's loop.
 final class StompSession: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -254,7 +256,11 @@ final class StompSession: ChannelDuplexHandler {
         }
         let queue = destination.hasPrefix("/") ? destination : "/queue/" + destination
         let consumer = SubscriptionConsumer(
-            self, serial: subscription.serial, destination: destination, queue: queue)
+            self,
+            serial: subscription.serial,
+            destination: destination,
+            queue: queue
+        )
         consumers[subscription.serial] = consumer
         consumer.begin()
     }
@@ -301,7 +307,9 @@ final class StompSession: ChannelDuplexHandler {
             encoder.header(.destination, topic, into: &buffer)
             if let ack = headers.ack { encoder.header("ack", ack, into: &buffer) }
             encoder.stored(
-                frame.storedHeaders(except: [.destination, .contentLength, .receipt, .transaction]), into: &buffer)
+                frame.storedHeaders(except: [.destination, .contentLength, .receipt, .transaction]),
+                into: &buffer
+            )
             encoder.finish(.message, body: frame.body, into: &buffer)
         }
         context.flush()

@@ -4,7 +4,9 @@ import NIOCore
 import QueueStore
 import Stomp
 
-/// One subscription's taking from a plain STOMP queue. Confined to the broker's loop.
+/// One subscription's taking from a plain STOMP queue.
+///
+/// Confined to the broker's loop.
 final class SubscriptionConsumer: Consumer {
     private unowned let session: StompSession
     private let serial: Int

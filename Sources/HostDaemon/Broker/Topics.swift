@@ -2,7 +2,9 @@
 import NIOCore
 import Stomp
 
-/// Who listens to a topic: each gets what is sent while it listens, and nothing is stored. Confined to the broker's loop.
+/// Who listens to a topic: each gets what is sent while it listens, and nothing is stored.
+///
+/// Confined to the broker's loop.
 final class Topics {
     private struct Listener {
         weak var session: StompSession?

@@ -5,7 +5,9 @@ import NIOCore
 import WorkerLink
 
 /// Joins two reports of a worker's death: its link's end, which names the deliveries, and the supervisor's word, which
-/// names the cause. Confined to the broker's loop.
+/// names the cause.
+///
+/// Confined to the broker's loop.
 final class WorkerRegistry {
     private let loop: any EventLoop
     private let log: Logger
@@ -61,19 +63,25 @@ final class WorkerRegistry {
                 metadata: [
                     "plugin": "\(hello.plugin)", "pid": "\(hello.pid)", "cause": "\(cause)",
                     "in_flight": "\(session.inFlight.count)", "entered": "\(entered.count)",
-                ])
+                ]
+            )
         }
         unlink(hello.journalPath)
         session.giveUp(entered: entered, cause: "\(hello.plugin) \(hello.pluginVersion): \(cause)")
     }
 
-    /// Deliveries whose handler had been called. Where one's handle() was running, nothing else ran in that worker.
+    /// Deliveries whose handler had been called.
+    ///
+    /// Where one's handle() was running, nothing else ran in that worker.
     private func entered(_ hello: LinkHello) -> Set<UInt64> {
         do throws(InFlightJournal.Failure) {
             let contents = try InFlightJournal.read(hello.journalPath)
             return contents.inside.map { [$0] } ?? contents.entered
         } catch {
-            log.warning("a worker's journal can't be read: its items come back uncounted", metadata: ["error": "\(error)"])
+            log.warning(
+                "a worker's journal can't be read: its items come back uncounted",
+                metadata: ["error": "\(error)"]
+            )
             return []
         }
     }

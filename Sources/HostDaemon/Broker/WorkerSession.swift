@@ -5,7 +5,9 @@ import QueueCore
 import QueueStore
 import WorkerLink
 
-/// One worker's link: hands it items up to its credit, and settles what it reports. Confined to the broker's loop.
+/// One worker's link: hands it items up to its credit, and settles what it reports.
+///
+/// Confined to the broker's loop.
 final class WorkerSession: ChannelInboundHandler, Consumer {
     typealias InboundIn = LinkMessage
     typealias OutboundOut = LinkMessage

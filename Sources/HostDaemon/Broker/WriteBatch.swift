@@ -2,8 +2,9 @@
 import QueueCore
 import QueueStore
 
-/// What one turn of the loop wants written about items that were claimed or wait. All of it may be written twice: where
-/// the disk was full, the whole batch is written again later.
+/// What one turn of the loop wants written about items that were claimed or wait.
+///
+/// All of it may be written twice: where the disk was full, the whole batch is written again later.
 struct WriteBatch: Sendable {
     struct Delay: Sendable {
         var id: Int64
@@ -59,15 +60,25 @@ struct WriteBatch: Sendable {
         for id in removed { try transaction.remove(id) }
         for delay in delays {
             try transaction.delay(
-                delay.id, dueMs: delay.dueMs, rank: delay.rank, counts: delay.counts, text: delay.text)
+                delay.id,
+                dueMs: delay.dueMs,
+                rank: delay.rank,
+                counts: delay.counts,
+                text: delay.text
+            )
         }
         for park in parks {
             try transaction.park(park.id, rank: park.rank, counts: park.counts, text: park.text)
         }
         for burial in burials {
             try transaction.bury(
-                burial.id, reason: burial.reason, text: burial.text, counts: burial.counts, isKept: burial.isKept,
-                nowMs: nowMs)
+                burial.id,
+                reason: burial.reason,
+                text: burial.text,
+                counts: burial.counts,
+                isKept: burial.isKept,
+                nowMs: nowMs
+            )
         }
         var kept: [LaneHash] = []
         for lane in removedLanes where try !transaction.remove(lane: lane) { kept.append(lane) }

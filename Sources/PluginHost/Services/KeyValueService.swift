@@ -20,7 +20,9 @@ final class KeyValueService {
         writer = DatabaseThread("hostd.kv", loop: loop) { try KeyValueWriter(path: path) }
     }
 
-    /// Opened with the first use. On the loop.
+    /// Opened with the first use.
+    ///
+    /// On the loop.
     func reader() throws(RecipientDirectoryError) -> KeyValueReader {
         if let openReader { return openReader }
         let reader = try KeyValueReader(path: path)
@@ -38,7 +40,10 @@ final class KeyValueService {
 // All [serial].
 extension PluginInstance {
     func keyValueGet(
-        _ site: hostd_site, _ key: hostd_str, _ function: hostd_kv_fn?, _ user: UnsafeMutableRawPointer?
+        _ site: hostd_site,
+        _ key: hostd_str,
+        _ function: hostd_kv_fn?,
+        _ user: UnsafeMutableRawPointer?
     ) -> hostd_op {
         guard let function else { return hostd_op(HOSTD_E_INVAL) }
         if let refusal = refusal(for: site) { return hostd_op(refusal) }
@@ -65,8 +70,13 @@ extension PluginInstance {
     }
 
     func keyValuePut(
-        _ site: hostd_site, _ key: hostd_str, _ value: hostd_str, _ version: UInt64, _ ttlSeconds: UInt32,
-        _ function: hostd_kv_fn?, _ user: UnsafeMutableRawPointer?
+        _ site: hostd_site,
+        _ key: hostd_str,
+        _ value: hostd_str,
+        _ version: UInt64,
+        _ ttlSeconds: UInt32,
+        _ function: hostd_kv_fn?,
+        _ user: UnsafeMutableRawPointer?
     ) -> hostd_op {
         if let refusal = refusal(for: site) { return hostd_op(refusal) }
         guard let name = siteTable[site]?.nickname, !key.isEmpty else { return hostd_op(HOSTD_E_INVAL) }
@@ -91,7 +101,10 @@ extension PluginInstance {
             guard let function else { return }
             self.callBack {
                 value.withUnsafeBytes { bytes in
-                    let stored = hostd_str(ptr: bytes.baseAddress?.assumingMemoryBound(to: CChar.self), len: bytes.count)
+                    let stored = hostd_str(
+                        ptr: bytes.baseAddress?.assumingMemoryBound(to: CChar.self),
+                        len: bytes.count
+                    )
                     function(user, op, status, status == HOSTD_OK ? stored : .empty, newVersion)
                 }
             }
