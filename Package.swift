@@ -220,6 +220,6 @@ let package = Package(
                 nioCore, nioPosix,
             ]
         ),
-        tests("EndToEndTests", ["TestSupport", "Stomp", "QueueCore", "OAuth1", nioCore, nioPosix, nioHTTP1]),
+        tests("EndToEndTests", ["TestSupport", asyncHTTPClient, nioCore, nioHTTP1]),
     ]
 )

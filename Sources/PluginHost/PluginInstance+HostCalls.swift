@@ -117,7 +117,9 @@ extension PluginInstance {
     // [serial]
     func cancel(operation: hostd_op) -> Int32 {
         guard loop.inEventLoop else { return HOSTD_E_THREAD }
-        return operations.cancel(operation)
+        guard let taken = operations.take(operation) else { return HOSTD_E_STALE }
+        taken.abandon()
+        return HOSTD_OK
     }
 
     // [any]

@@ -38,7 +38,7 @@ extension PluginInstance {
             }
         }
         guard status >= 0 else {
-            operations.cancelAll(of: site.handle)
+            for operation in operations.takeAll(of: site.handle) { operation.abandon() }
             siteTable.remove(site)
             throw .siteOpenFailed(
                 plugin: self.settings.plugin,
@@ -130,7 +130,7 @@ extension PluginInstance {
 
     private func close(_ site: OpenSite) {
         site.phase = .closed
-        operations.cancelAll(of: site.handle)
+        for operation in operations.takeAll(of: site.handle) { operation.abandon() }
         enter(.siteClose) { table.pointee.site_close?(site.state) }
         siteTable.remove(site)
         sites[site.nickname] = nil

@@ -183,7 +183,7 @@ package final class PluginInstance: @unchecked Sendable {
     package func shutDown() {
         loop.preconditionInEventLoop()
         guard phase == .working else { return }
-        operations.cancelAll(of: nil)
+        for operation in operations.takeAll(of: nil) { operation.abandon() }
         log.close()
         enter(.shutdown) { table.pointee.shutdown?(pluginState) }
         phase = .ended

@@ -264,6 +264,7 @@ struct BrokerCommands {
             return
         }
         let site = request.arguments["site"]?.string
+        line.pause(isPaused, site: site)
         for source in line.sources.values where site == nil || core.dispatcher.names[source.site] == site {
             source.isPaused = isPaused
             if !isPaused { core.dispatcher.touch(source) }

@@ -69,6 +69,7 @@ final class Dispatcher {
     func source(_ line: QueueLine, _ site: NameID) -> Source {
         if let source = line.sources[site] { return source }
         let source = Source(queue: line.queue, site: site, line: line)
+        source.isPaused = line.isPaused(site: names[site] ?? "")
         line.sources[site] = source
         return source
     }

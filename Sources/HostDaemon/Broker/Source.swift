@@ -80,6 +80,10 @@ final class QueueLine {
     var consumers: [any Consumer] = []
     var nextConsumer = 0
     var isDirty = false
+    /// What a site's source starts with that has had no item yet.
+    private var startsPaused = false
+    /// Sites that were paused or resumed by themselves: the opposite of `startsPaused` holds.
+    private var exceptions: Set<String> = []
 
     init(queue: NameID, name: String) {
         self.queue = queue
@@ -88,6 +92,18 @@ final class QueueLine {
 
     /// A whole destination, not a queue's name.
     var isPlain: Bool { name.hasPrefix("/") }
+
+    /// Of all sites where `site` is nil; the sources that are there already are the caller's to tell.
+    func pause(_ isPaused: Bool, site: String?) {
+        if let site {
+            if isPaused == startsPaused { exceptions.remove(site) } else { exceptions.insert(site) }
+        } else {
+            startsPaused = isPaused
+            exceptions = []
+        }
+    }
+
+    func isPaused(site: String) -> Bool { startsPaused != exceptions.contains(site) }
 }
 
 /// Who takes items: a worker, a STOMP subscription, the notice distributor.
