@@ -3,13 +3,13 @@ import QueueCore
 import Testing
 import TestSupport
 
+private let numberCapture =
+    #"a:3:{s:4:"site";s:4:"peer";s:7:"handler";s:7:"distrib";s:7:"payload";s:3:"123";}"#
+private let textCapture =
+    #"a:3:{s:4:"site";s:4:"peer";s:7:"handler";s:7:"distrib";s:7:"payload";s:20:"s:12:"hello wörld";";}"#
+
 /// Samples are captures of StatusNet's own frames, and what an enemy may make of them.
 @Suite struct LegacyEnvelopeTests {
-    private static let number =
-        #"a:3:{s:4:"site";s:4:"peer";s:7:"handler";s:7:"distrib";s:7:"payload";s:3:"123";}"#
-    private static let text =
-        #"a:3:{s:4:"site";s:4:"peer";s:7:"handler";s:7:"distrib";s:7:"payload";s:20:"s:12:"hello wörld";";}"#
-
     private func read(_ text: String) -> LegacyEnvelope? { LegacyEnvelope(Array(text.utf8)) }
 
     private func envelope(payload: String) -> LegacyEnvelope? {
@@ -19,14 +19,14 @@ import TestSupport
 
     @Test("A notice is a number")
     func noticeNumber() throws {
-        let envelope = try #require(read(Self.number))
+        let envelope = try #require(read(numberCapture))
         #expect(envelope.site == "peer" && envelope.queue == "distrib")
         #expect(envelope.payload == .noticeNumber("123"))
     }
 
     @Test("A string is serialized once more within; lengths count bytes")
     func text() throws {
-        let envelope = try #require(read(Self.text))
+        let envelope = try #require(read(textCapture))
         #expect(envelope.site == "peer" && envelope.queue == "distrib")
         #expect(envelope.payload == .frame(Array("hello wörld".utf8)))
     }
@@ -61,7 +61,7 @@ import TestSupport
 
     @Test("A slice of a longer buffer is read like an array of its own")
     func slice() {
-        let bytes = Array(("junk" + Self.number).utf8)
+        let bytes = Array(("junk" + numberCapture).utf8)
         #expect(LegacyEnvelope(bytes[4...])?.site == "peer")
     }
 
@@ -72,7 +72,7 @@ import TestSupport
         #expect(read(text)?.queue == "omb")
     }
 
-    @Test("What is cut anywhere, or has a byte behind its end, is no envelope", arguments: [number, text])
+    @Test("What is cut anywhere, or has a byte behind its end, is no envelope", arguments: [numberCapture, textCapture])
     func truncated(_ whole: String) {
         let bytes = Array(whole.utf8)
         for length in 0..<bytes.count { #expect(LegacyEnvelope(bytes.prefix(length)) == nil, "\(length) bytes") }
@@ -110,7 +110,7 @@ import TestSupport
     @Test("Random bytes, and real envelopes with random bytes in them, never trap")
     func random() {
         var random = SeededRandom()
-        let samples = [Array(Self.number.utf8), Array(Self.text.utf8)]
+        let samples = [Array(numberCapture.utf8), Array(textCapture.utf8)]
         let alphabet = Array("asi:0123456789\"{};-".utf8)
         var read = 0
         for round in 0..<20_000 {

@@ -2,6 +2,7 @@
 import Foundation
 import GRDB
 import QueueCore
+import TestSupport
 import Testing
 
 @testable import QueueStore
