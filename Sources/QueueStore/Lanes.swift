@@ -126,6 +126,14 @@ extension StoreReader {
         return rows
     }
 
+    /// All lanes that have a row.
+    package func allLanes() throws(QueueStoreError) -> Set<LaneHash> {
+        let all = try HotStatement("SELECT hash FROM lane", connection)
+        var lanes: Set<LaneHash> = []
+        while try all.step() { lanes.insert(LaneHash(rawValue: all.int(0))) }
+        return lanes
+    }
+
     package func openLanes() throws(QueueStoreError) -> Int64 {
         let count = try HotStatement("SELECT count(*) FROM lane WHERE state = 1", connection)
         defer { count.reset() }

@@ -31,6 +31,17 @@ package struct NoticeCounts: Hashable, Sendable {
     package var dead: Int64 = 0
 }
 
+/// Where an item was when it was buried by somebody else than its holder.
+package struct DroppedItem: Hashable, Sendable {
+    package var id: Int64
+    package var state: StoredState
+    package var queue: NameID
+    package var site: NameID
+    package var rank: Rank
+    package var seq: Int64
+    package var lane: LaneHash?
+}
+
 extension StoreTransaction {
     /// The row of a notice, made at its first use.
     package func notice(site: String, number: String, uri: String, nowMs: Int64) throws(QueueStoreError) -> Int64 {
@@ -56,22 +67,34 @@ extension StoreTransaction {
         return try add.step() ? add.int(0) : 0
     }
 
-    /// Buries what still waits of a site's notice; returns the ids, since some may be claimed or in memory.
-    package func dropNotice(site: String, uri: String, nowMs: Int64) throws(QueueStoreError) -> [Int64] {
-        let drop = try HotStatement(
+    /// Buries what still waits of a site's notice; returns where it was, since some may be claimed or in memory.
+    package func dropNotice(site: String, uri: String, nowMs: Int64) throws(QueueStoreError) -> [DroppedItem] {
+        let siteID = try nameID(site)
+        let find = try HotStatement(
             """
-            UPDATE item SET state = 4, due = ?, reason = 'dropped', text = 'the notice was deleted'
-            WHERE state < 3 AND notice IN (SELECT id FROM notice WHERE uri = ? AND site = ?) RETURNING id
-            """,
-            connection
-        )
-        drop.bind(1, nowMs)
-        drop.bind(2, text: uri)
-        drop.bind(3, try nameID(site))
-        var ids: [Int64] = []
-        while try drop.step() { ids.append(drop.int(0)) }
-        drop.reset()
-        return ids
+            SELECT id, state, queue, site, rank, seq, lane FROM item
+            WHERE state < 3 AND notice IN (SELECT id FROM notice WHERE uri = ? AND site = ?)
+            """, connection)
+        find.bind(1, text: uri)
+        find.bind(2, siteID)
+        var dropped: [DroppedItem] = []
+        while try find.step() {
+            dropped.append(
+                DroppedItem(
+                    id: find.int(0), state: StoredState(rawValue: find.int(1)) ?? .ready, queue: find.int(2),
+                    site: find.int(3), rank: Rank(rawValue: find.int(4)), seq: find.int(5),
+                    lane: find.optionalInt(6).map(LaneHash.init(rawValue:))))
+        }
+        find.reset()
+        let drop = try HotStatement(
+            "UPDATE item SET state = 4, due = ?, reason = 'dropped', text = 'the notice was deleted' WHERE id = ?",
+            connection)
+        for item in dropped {
+            drop.bind(1, nowMs)
+            drop.bind(2, item.id)
+            try drop.run()
+        }
+        return dropped
     }
 }
 

@@ -3,20 +3,21 @@ package import QueueCore
 
 /// The statements that end a delivery, or move an item that waits.
 final class SettleStatements {
-    let finish, remove, wait, park, advance, bury, promote, readBody: HotStatement
+    let finish, remove, wait, park, advance, bury, promote, readBody, isWaiting: HotStatement
 
     init(_ connection: OpaquePointer) throws(QueueStoreError) {
         func prepare(_ sql: String) throws(QueueStoreError) -> HotStatement { try HotStatement(sql, connection) }
         // In place: history costs no second row (docs/decisions/0003).
         finish = try prepare("UPDATE item SET state = 3, due = ? WHERE id = ?")
+        isWaiting = try prepare("SELECT 1 FROM item WHERE id = ? AND state < 3")
         readBody = try prepare("SELECT body FROM item WHERE id = ?")
         remove = try prepare("DELETE FROM item WHERE id = ?")
+        // A delete frame may have buried it since this was decided: it stays buried.
         wait = try prepare(
-            "UPDATE item SET state = 1, due = ?, rank = ?, attempts = ?, kills = ?, maybe = ?, text = ? WHERE id = ?"
-        )
+            "UPDATE item SET state = 1, due = ?, rank = ?, attempts = ?, kills = ?, maybe = ?, text = ? "
+                + "WHERE id = ? AND state < 3")
         park = try prepare(
-            "UPDATE item SET state = 2, rank = ?, attempts = ?, kills = ?, maybe = ?, text = ? WHERE id = ?"
-        )
+            "UPDATE item SET state = 2, rank = ?, attempts = ?, kills = ?, maybe = ?, text = ? WHERE id = ? AND state < 3")
         // One that was parked is in a ready order again; one that was buried meanwhile stays so.
         advance = try prepare(
             "UPDATE item SET state = iif(state < 3, 0, state), cursor = ?, rank = ?, seq = ?, attempts = 0, "
@@ -48,6 +49,13 @@ extension StoreTransaction {
         settleStatements.finish.bind(1, nowMs)
         settleStatements.finish.bind(2, id)
         try settleStatements.finish.run()
+    }
+
+    /// False: it has ended, or is gone.
+    package func isWaiting(_ id: Int64) throws(QueueStoreError) -> Bool {
+        settleStatements.isWaiting.bind(1, id)
+        defer { settleStatements.isWaiting.reset() }
+        return try settleStatements.isWaiting.step()
     }
 
     /// Gone for good: a plain STOMP queue's item that was acknowledged, an operator's drop, history's end.

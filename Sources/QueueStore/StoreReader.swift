@@ -95,14 +95,16 @@ package final class StoreReader {
         return rows
     }
 
-    /// Ready items of a source behind `seq`, in order.
-    package func ready(_ source: SourceRow, after seq: Int64, limit: Int) throws(QueueStoreError) -> [StoredItem] {
+    /// Ready items of a source behind `seq`, in order: up to `limit`, or as many as have `maxBytes` octets of payload.
+    package func ready(
+        _ source: SourceRow, after seq: Int64, limit: Int, maxBytes: Int = .max
+    ) throws(QueueStoreError) -> [StoredItem] {
         readyPage.bind(1, source.queue)
         readyPage.bind(2, source.site)
         readyPage.bind(3, source.rank.rawValue)
         readyPage.bind(4, seq)
         readyPage.bind(5, Int64(limit))
-        return try Self.readItems(readyPage, bodies: BodyLoader(connection))
+        return try Self.readItems(readyPage, bodies: BodyLoader(connection), maxBytes: maxBytes)
     }
 
     /// Items that wait for their lane behind `id`, in order of enqueue.
@@ -127,15 +129,17 @@ package final class StoreReader {
         return names
     }
 
-    static func readItems(_ statement: HotStatement, bodies: BodyLoader) throws(QueueStoreError) -> [StoredItem] {
+    static func readItems(
+        _ statement: HotStatement, bodies: BodyLoader, maxBytes: Int = .max
+    ) throws(QueueStoreError) -> [StoredItem] {
+        defer { statement.reset() }
         var items: [StoredItem] = []
-        do throws(QueueStoreError) {
-            while try statement.step() { items.append(try readItem(statement, bodies: bodies)) }
-        } catch {
-            statement.reset()
-            throw error
+        var bytes = 0
+        while bytes < maxBytes, try statement.step() {
+            let item = try readItem(statement, bodies: bodies)
+            bytes += item.payload.count
+            items.append(item)
         }
-        statement.reset()
         return items
     }
 

@@ -261,7 +261,7 @@ package final class StoreTransaction {
         return key.isEmpty ? nil : LaneHash(site: site, queue: queue, key: key)
     }
 
-    private func hashOf(site: NameID, queue: NameID, text: String) -> Int64 {
+    func hashOf(site: NameID, queue: NameID, text: String) -> Int64 {
         var hash = StableHash()
         hash.add(UInt64(bitPattern: site))
         hash.add(UInt64(bitPattern: queue))

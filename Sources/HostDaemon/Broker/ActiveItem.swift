@@ -17,7 +17,6 @@ final class ActiveItem {
     var isSuspect: Bool
     /// An earlier delivery may have been carried out.
     var mayBeDuplicate: Bool
-    var startedMs: Int64 = 0
 
     init(_ row: StoredItem, source: Source, isOlderThanBroker: Bool) {
         self.row = row
@@ -27,4 +26,7 @@ final class ActiveItem {
         mayBeDuplicate = isOlderThanBroker || row.maybe > 0 || row.kills > 0
         isSuspect = row.kills > 0
     }
+
+    /// Order of claiming within a source.
+    func isBefore(_ other: ActiveItem) -> Bool { (rank, row.seq) < (other.rank, other.row.seq) }
 }

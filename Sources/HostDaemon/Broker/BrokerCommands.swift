@@ -31,7 +31,7 @@ struct BrokerCommands {
         }
     }
 
-    private func read<Result: Sendable>(
+    func read<Result: Sendable>(
         _ request: ControlRequest,
         _ work: @escaping @Sendable (StoreReader) throws(QueueStoreError) -> Result,
         _ show: @escaping @Sendable (Result) -> JSONValue
@@ -42,147 +42,6 @@ struct BrokerCommands {
             case .success(let value): reply(ControlReply(id: request.id, result: show(value)))
             case .failure(let error): reply(ControlReply(id: request.id, error: "\(error)"))
             }
-        }
-    }
-
-    // MARK: Dead letters
-
-    private func filter(_ request: ControlRequest) -> DeadFilter? {
-        var filter = DeadFilter()
-        filter.ids = request.arguments["ids"]?.array?.compactMap(\.int) ?? []
-        filter.site = request.arguments["site"]?.string
-        filter.queue = request.arguments["queue"]?.string
-        filter.target = request.arguments["target"]?.string
-        if let word = request.arguments["reason"]?.string {
-            guard let reason = DeadReason(rawValue: word) else {
-                let known = DeadReason.allCases.map(\.rawValue).joined(separator: ", ")
-                reply(ControlReply(id: request.id, error: "no reason \"\(word)\": it is one of \(known)"))
-                return nil
-            }
-            filter.reason = reason
-        }
-        if let age = request.arguments["older_than_ms"]?.int { filter.diedBefore = core.clock.wallMs - age }
-        return filter
-    }
-
-    private func deadList(_ request: ControlRequest) {
-        guard let filter = filter(request) else { return }
-        let after = request.arguments["after"]?.int ?? 0
-        let limit = min(Self.page, max(1, Int(request.arguments["limit"]?.int ?? Int64(Self.page))))
-        read(request) { (reader) throws(QueueStoreError) in
-            try reader.dead(filter, after: after, limit: limit)
-        } _: { letters in
-            .object([
-                "items": .array(letters.map { .object(Self.describe($0)) }),
-                "next": letters.count == limit ? JSONValue(letters.last?.item.id ?? 0) : .null,
-            ])
-        }
-    }
-
-    private static func describe(_ letter: DeadLetter) -> [String: JSONValue] {
-        [
-            "id": JSONValue(letter.item.id), "site": .string(letter.site), "queue": .string(letter.queue),
-            "target": .string(letter.item.target), "reason": .string(letter.reason), "text": .string(letter.text),
-            "attempts": JSONValue(letter.item.attempts), "kills": JSONValue(letter.item.kills),
-            "maybe": JSONValue(letter.item.maybe), "enqueued": .string(time(letter.item.enqueuedMs)),
-            "died": .string(time(letter.item.dueMs)),
-        ]
-    }
-
-    private func deadShow(_ request: ControlRequest) {
-        guard let id = request.arguments["id"]?.int else {
-            reply(ControlReply(id: request.id, error: "which dead letter? give its id"))
-            return
-        }
-        let reply = reply
-        core.store.read { (reader) throws(QueueStoreError) in
-            try reader.dead(id: id)
-        } completion: { result in
-            guard case .success(let letter) = result, let letter else {
-                reply(ControlReply(id: request.id, error: "no dead letter \(id): see queuectl dead list"))
-                return
-            }
-            var members = Self.describe(letter)
-            for (name, bytes) in [("frame", letter.item.payload), ("shared", letter.item.body?.bytes ?? [])] {
-                if let text = String(validating: bytes, as: UTF8.self) {
-                    members[name] = .string(text)
-                } else {
-                    members[name] = .string(Data(bytes).base64EncodedString())
-                    members[name == "frame" ? "encoding" : "shared_encoding"] = .string("base64")
-                }
-            }
-            members["headers"] = .string(String(decoding: letter.item.headers, as: UTF8.self))
-            reply(ControlReply(id: request.id, result: .object(members)))
-        }
-    }
-
-    private func deadRequeue(_ request: ControlRequest) {
-        guard let filter = filter(request) else { return }
-        if request.arguments["dry_run"]?.bool == true { return countDead(request, filter) }
-        requeue(request, filter, after: 0, done: 0)
-    }
-
-    /// Page after page, so that a million dead letters hold up nobody.
-    private func requeue(_ request: ControlRequest, _ filter: DeadFilter, after: Int64, done: Int) {
-        let wall = core.clock.wallMs
-        let expires = core.configuration.expiresMs
-        let admitted = core.directory
-        let me = NIOLoopBound((self, request), eventLoop: core.loop)
-        core.store.write { (transaction) throws(QueueStoreError) in
-            try transaction.requeue(filter, after: after, limit: Self.page, nowMs: wall) { letter in
-                letter.site.isEmpty || expires == 0 ? 0 : wall + expires
-            }
-        } completion: { result in
-            let (commands, request) = me.value
-            switch result {
-            case .failure(let error): commands.reply(ControlReply(id: request.id, error: "\(error)"))
-            case .success(let (items, last)):
-                _ = admitted
-                commands.core.dispatcher.arrived(items) { commands.core.dispatcher.names[$0] ?? "" }
-                guard let last else {
-                    commands.reply(ControlReply(id: request.id, result: .object(["count": JSONValue(done)])))
-                    return
-                }
-                commands.requeue(request, filter, after: last, done: done + items.count)
-            }
-        }
-    }
-
-    private func deadDrop(_ request: ControlRequest) {
-        guard let filter = filter(request) else { return }
-        if request.arguments["dry_run"]?.bool == true { return countDead(request, filter) }
-        drop(request, filter, after: 0, done: 0)
-    }
-
-    private func drop(_ request: ControlRequest, _ filter: DeadFilter, after: Int64, done: Int) {
-        let me = NIOLoopBound((self, request), eventLoop: core.loop)
-        core.store.write { (transaction) throws(QueueStoreError) in
-            try transaction.drop(filter, after: after, limit: Self.page)
-        } completion: { result in
-            let (commands, request) = me.value
-            switch result {
-            case .failure(let error): commands.reply(ControlReply(id: request.id, error: "\(error)"))
-            case .success(let (count, last)):
-                guard let last else {
-                    commands.reply(ControlReply(id: request.id, result: .object(["count": JSONValue(done)])))
-                    return
-                }
-                commands.drop(request, filter, after: last, done: done + count)
-            }
-        }
-    }
-
-    private func countDead(_ request: ControlRequest, _ filter: DeadFilter) {
-        read(request) { (reader) throws(QueueStoreError) in
-            var count = 0
-            var after: Int64 = 0
-            while let last = try reader.dead(filter, after: after, limit: Self.page).last {
-                count += try reader.dead(filter, after: after, limit: Self.page).count
-                after = last.item.id
-            }
-            return count
-        } _: {
-            .object(["count": JSONValue($0)])
         }
     }
 
@@ -257,22 +116,60 @@ struct BrokerCommands {
         }
     }
 
+    // MARK: Pauses
+
     private func pause(_ request: ControlRequest) {
-        let isPaused = request.command == "pause"
-        guard let queue = request.arguments["queue"]?.string, let line = core.dispatcher.linesByName[queue] else {
-            reply(ControlReply(id: request.id, error: "no such queue has had an item yet: see queuectl status"))
+        guard let queue = request.arguments["queue"]?.string, isKnown(queue) else {
+            reply(ControlReply(id: request.id, error: "no plugin handles such a queue: see queuectl status"))
             return
         }
-        let site = request.arguments["site"]?.string
-        line.pause(isPaused, site: site)
-        for source in line.sources.values where site == nil || core.dispatcher.names[source.site] == site {
-            source.isPaused = isPaused
-            if !isPaused { core.dispatcher.touch(source) }
+        var pause = Pause(queue: queue, site: "")
+        if let text = request.arguments["site"]?.string {
+            guard let site = core.directory.site(text) else {
+                reply(ControlReply(id: request.id, error: "no site \"\(text)\" is configured: see queuectl sites"))
+                return
+            }
+            pause.site = site.nickname.rawValue
         }
-        reply(ControlReply(id: request.id, result: .object(["paused": .bool(isPaused)])))
+        var pauses = core.dispatcher.pauses
+        let isPaused = request.command == "pause"
+        if isPaused {
+            pauses.insert(pause)
+        } else if pause.site.isEmpty {
+            pauses = pauses.filter { $0.queue != queue }
+        } else if pauses.contains(Pause(queue: queue, site: "")) {
+            reply(ControlReply(id: request.id, error: "\(queue) is paused for all sites: resume it without a site"))
+            return
+        } else {
+            pauses.remove(pause)
+        }
+        apply(pauses, request, isPaused: isPaused)
+    }
+
+    private func isKnown(_ queue: String) -> Bool {
+        queue == QueueName.notice.rawValue || core.dispatcher.linesByName[queue] != nil
+            || QueueName(queue).flatMap(core.directory.handler(of:)) != nil
+    }
+
+    /// Answered once it would outlive a crash.
+    private func apply(_ pauses: Set<Pause>, _ request: ControlRequest, isPaused: Bool) {
+        let before = core.dispatcher.pauses
+        core.dispatcher.set(pauses)
+        let reply = reply
+        core.store.write { (transaction) throws(QueueStoreError) in
+            for pause in before.subtracting(pauses) { try transaction.remove(pause) }
+            for pause in pauses.subtracting(before) { try transaction.add(pause) }
+        } completion: { result in
+            switch result {
+            case .success: reply(ControlReply(id: request.id, result: .object(["paused": .bool(isPaused)])))
+            case .failure(let error): reply(ControlReply(id: request.id, error: "\(error)"))
+            }
+        }
     }
 
     static func time(_ ms: Int64) -> String {
-        LogTime(milliseconds: ms).description
+        Date(timeIntervalSince1970: Double(ms) / 1000).formatted(
+            .iso8601.year().month().day().time(includingFractionalSeconds: true)
+        )
     }
 }

@@ -27,6 +27,8 @@ extension BrokerCore {
         let me = NIOLoopBound((self, item), eventLoop: loop)
         store.write { (transaction) throws(QueueStoreError) in
             var stored = StoredItems()
+            // A delete frame came while the handler ran: nothing is staged of a notice that is gone.
+            guard try transaction.isWaiting(row.id) else { return (stored, Int64(0)) }
             for item in incoming { try stored.add(item, transaction, nowMs: steady, dedupeSince: since) }
             if isLast {
                 try transaction.finish(row.id, nowMs: wall)
@@ -35,13 +37,13 @@ extension BrokerCore {
             return (stored, try transaction.advance(row.id, cursor: cursor, rank: next))
         } completion: { result in
             let (core, item) = me.value
-            core.committed(item, outcome, next, result)
+            core.committed(item, cursor, next, result)
         }
     }
 
     private func committed(
         _ item: ActiveItem,
-        _ outcome: Outcome,
+        _ cursor: [UInt8],
         _ rank: Rank,
         _ result: Result<(StoredItems, Int64), QueueStoreError>
     ) {
@@ -53,17 +55,13 @@ extension BrokerCore {
             return
         }
         arrived(stored)
-        if outcome.code == .done {
-            item.isSuspect = false
-            dispatcher.settle(item, Outcome(.done))
-            return
-        }
-        item.lane?.machine.succeed(wasProbe: item.isProbe)
-        dispatcher.ended(item)
+        dispatcher.endClaim(item, succeeded: true)
+        if seq == 0 { return }
         var row = item.row
-        row.cursor = outcome.cursor
+        row.cursor = cursor
         row.rank = rank
         row.seq = seq
+        row.state = .ready
         row.attempts = 0
         dispatcher.ready(row, item.source)
     }

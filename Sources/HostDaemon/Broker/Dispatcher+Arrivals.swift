@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import DequeModule
 import Logging
 import NIOCore
 import QueueCore
@@ -9,6 +10,8 @@ struct DueTimer {
     /// Steady milliseconds; `.max` = nothing is known to wait.
     private(set) var nextMs: Int64 = .max
     var isAsking = false
+    /// Looks at `nextMs` again.
+    var task: Scheduled<Void>?
 
     mutating func expect(_ time: Int64) { nextMs = min(nextMs, time) }
     mutating func ask() {
@@ -19,22 +22,31 @@ struct DueTimer {
 
 // From the store into memory.
 extension Dispatcher {
+    /// A timer of the loop stands still while the machine sleeps, the steady clock doesn't: look once a minute.
+    private static let longestWaitMs: Int64 = 60_000
+
     /// Finds what waits in the store, at start.
     func loadSources(completion: @escaping @Sendable (QueueStoreError?) -> Void) {
         let me = NIOLoopBound(self, eventLoop: loop)
         store.read { (reader) throws(QueueStoreError) in
-            (try reader.names(), try reader.readySources(), try reader.nextDue(), try reader.nextLane())
+            (
+                try reader.names(), try reader.readySources(), try reader.nextDue(), try reader.nextLane(),
+                try reader.allLanes(), try reader.pauses()
+            )
         } completion: { result in
             switch result {
             case .failure(let error): completion(error)
-            case .success(let (names, rows, nextDue, nextLane)):
+            case .success(let (names, rows, nextDue, nextLane, allLanes, pauses)):
                 let dispatcher = me.value
-                dispatcher.names.merge(names) { old, _ in old }
-                for row in rows {
-                    let line = dispatcher.line(row.queue, name: names[row.queue] ?? "")
-                    let source = dispatcher.source(line, row.site)
-                    dispatcher.readPage(source, source.window(row.rank, hasMore: true))
+                dispatcher.set(pauses)
+                for (id, name) in names { dispatcher.learn(id, name) }
+                for lane in allLanes { dispatcher.shutLanes[lane] = 0 }
+                // All sources first: how many there are says how much of each is read.
+                let windows = rows.map { row in
+                    let source = dispatcher.source(dispatcher.line(row.queue, name: names[row.queue] ?? ""), row.site)
+                    return (source, source.window(row.rank, hasMore: true))
                 }
+                for (source, window) in windows { dispatcher.readPage(source, window) }
                 if let nextDue { dispatcher.expectDue(nextDue) }
                 if let nextLane { dispatcher.expectDue(nextLane) }
                 completion(nil)
@@ -46,21 +58,20 @@ extension Dispatcher {
     func arrived(_ rows: [StoredItem], name: (NameID) -> String) {
         let now = clock.steadyMs
         for row in rows {
-            if row.site != 0, names[row.site] == nil { names[row.site] = name(row.site) }
+            switch row.state {
+            case .ready, .delayed, .parked: break
+            // Its queue and site may be names that somebody made up: nothing is kept of them here.
+            case .done, .dead, .discarded: continue
+            }
+            // An operator's requeue: older copies are still to be skipped, this one isn't.
+            if buried[row.id] != nil { buried[row.id] = row.seq }
+            if row.site != 0, names[row.site] == nil { learn(row.site, name(row.site)) }
             let source = source(line(row.queue, name: name(row.queue)), row.site)
             source.rateIn.add(1, nowMs: now)
             switch row.state {
-            case .ready: ready(row, source)
             case .delayed: expectDue(row.dueMs)
-            case .parked:
-                // Its lane is in memory, or its row brings it up.
-                if let hash = row.lane, let lane = lanes[hash] {
-                    lane.hasBacklog = true
-                    lane.isSaved = true
-                    lane.parkings += 1
-                    listIfReady(lane, now: now)
-                }
-            case .done, .dead, .discarded: break
+            case .parked: parkedInStore(row, now: now)
+            default: ready(row, source)
             }
         }
     }
@@ -68,25 +79,26 @@ extension Dispatcher {
     /// A row joins its window where that is at the end of what the store has, and has room; else it waits in the store.
     func ready(_ row: StoredItem, _ source: Source) {
         let window = source.window(row.rank, hasMore: false)
-        if window.hasMore || window.items.count >= Window.capacity {
+        // A page that is being read has this row, or hasn't: the next page tells.
+        if window.hasMore || window.isReading || window.isFull(page: windowPage) {
             window.hasMore = true
-            if window.wantsPage { readPage(source, window) }
+            readPage(source, window)
             return
         }
-        window.lastSeq = row.seq
-        window.items.append(ActiveItem(row, source: source, isOlderThanBroker: row.id < store.firstID))
+        window.append(ActiveItem(row, source: source, isOlderThanBroker: row.id < store.firstID))
         touch(source)
     }
 
     func readPage(_ source: Source, _ window: Window) {
-        guard window.wantsPage else { return }
+        let page = windowPage
+        guard window.wantsPage(of: page) else { return }
         window.isReading = true
         window.hasMore = false
         let row = StoreReader.SourceRow(queue: source.queue, site: source.site, rank: window.rank)
         let after = window.lastSeq
         let me = NIOLoopBound((self, source, window), eventLoop: loop)
         store.read { (reader) throws(QueueStoreError) in
-            try reader.ready(row, after: after, limit: Window.page)
+            try reader.ready(row, after: after, limit: page, maxBytes: Window.maxBytes)
         } completion: { result in
             let (dispatcher, source, window) = me.value
             window.isReading = false
@@ -96,10 +108,10 @@ extension Dispatcher {
                 dispatcher.log.error("a page of ready items could not be read", metadata: ["error": "\(error)"])
                 dispatcher.retryLater { $0.readPage(source, window) }
             case .success(let rows):
-                if rows.count == Window.page { window.hasMore = true }
+                let bytes = rows.reduce(0) { $0 + $1.payload.count }
+                if rows.count == page || bytes >= Window.maxBytes { window.hasMore = true }
                 for row in rows {
-                    window.lastSeq = row.seq
-                    window.items.append(
+                    window.append(
                         ActiveItem(row, source: source, isOlderThanBroker: row.id < dispatcher.store.firstID)
                     )
                 }
@@ -107,6 +119,34 @@ extension Dispatcher {
                 dispatcher.readPage(source, window)
             }
         }
+    }
+
+    // MARK: Burials by others
+
+    /// Items that a delete frame buried in the store: those that are in memory are skipped when their turn comes.
+    func skip(_ dropped: [DroppedItem]) {
+        for item in dropped where mayBeInMemory(item) { buried[item.id] = .max }
+    }
+
+    private func mayBeInMemory(_ item: DroppedItem) -> Bool {
+        switch item.state {
+        case .ready:
+            guard let window = lines[item.queue]?.sources[item.site]?.windows.first(where: { $0.rank == item.rank })
+            else {
+                return false
+            }
+            return window.isReading || item.seq <= window.lastSeq
+        case .parked:
+            guard let hash = item.lane, let lane = lanes[hash] else { return false }
+            return lane.isLoading || lane.active.contains(item.id)
+        case .delayed, .done, .dead, .discarded: return false
+        }
+    }
+
+    /// True, once: this copy of the item was buried while it was in memory.
+    func takeBurial(_ item: ActiveItem) -> Bool {
+        guard !buried.isEmpty, let place = buried.removeValue(forKey: item.row.id) else { return false }
+        return item.row.seq < place
     }
 
     // MARK: Due
@@ -119,13 +159,12 @@ extension Dispatcher {
 
     func scheduleDue() {
         guard !due.isAsking, due.nextMs != .max else { return }
-        let wait = max(0, due.nextMs - clock.steadyMs)
-        let expected = due.nextMs
+        let wait = min(max(0, due.nextMs - clock.steadyMs), Self.longestWaitMs)
         let me = NIOLoopBound(self, eventLoop: loop)
-        loop.scheduleTask(in: .milliseconds(min(wait, 3_600_000))) {
+        due.task?.cancel()
+        due.task = loop.scheduleTask(in: .milliseconds(wait)) {
             let dispatcher = me.value
-            // An earlier time was set since, and has its own task.
-            guard dispatcher.due.nextMs <= expected, !dispatcher.due.isAsking else { return }
+            guard !dispatcher.due.isAsking else { return }
             if dispatcher.due.nextMs > dispatcher.clock.steadyMs {
                 dispatcher.scheduleDue()
             } else {
@@ -149,7 +188,7 @@ extension Dispatcher {
             switch result {
             case .failure(let error):
                 dispatcher.log.error("delayed items could not be read", metadata: ["error": "\(error)"])
-                dispatcher.due.expect(now + 1000)
+                dispatcher.due.expect(dispatcher.clock.steadyMs + 1000)
             case .success(let (items, lanes)):
                 for row in items.items {
                     let name = dispatcher.names[row.queue] ?? ""
@@ -160,43 +199,6 @@ extension Dispatcher {
                 if let next = lanes.next { dispatcher.due.expect(next) }
             }
             dispatcher.scheduleDue()
-        }
-    }
-
-    // MARK: Writes
-
-    func flushWrites() {
-        guard !batch.isEmpty else { return }
-        let written = batch
-        batch = WriteBatch()
-        write(written)
-    }
-
-    private func write(_ written: WriteBatch) {
-        let wall = clock.wallMs
-        let me = NIOLoopBound(self, eventLoop: loop)
-        store.write { (transaction) throws(QueueStoreError) in
-            try written.apply(to: transaction, nowMs: wall)
-        } completion: { result in
-            let dispatcher = me.value
-            switch result {
-            case .failure(let error):
-                dispatcher.log.error(
-                    "outcomes could not be written; they are kept and written again in a second",
-                    metadata: ["error": "\(error)"]
-                )
-                dispatcher.retryLater { $0.write(written) }
-            case .success(let kept):
-                for hash in kept {
-                    guard let lane = dispatcher.lanes[hash] else { continue }
-                    lane.isSaved = true
-                    lane.hasBacklog = true
-                    dispatcher.listIfReady(lane, now: dispatcher.clock.steadyMs)
-                }
-                for delay in written.delays { dispatcher.expectDue(delay.dueMs) }
-                for lane in written.savedLanes { dispatcher.expectDue(lane.nextAttemptMs) }
-                dispatcher.forgetShutLanes(written.savedLanes.map(\.hash))
-            }
         }
     }
 

@@ -11,7 +11,8 @@ enum LaneTable {
     static let idleLimit = 10_000
 }
 
-// Lanes: from the store to memory when their time comes, and back when they are shut.
+// Lanes: from the store to memory when their time comes, and back when they are shut. A lane's row is in the store
+// exactly while the lane is in memory and saved, or among `shutLanes`.
 extension Dispatcher {
     func lane(_ hash: LaneHash, of item: ActiveItem) -> Lane {
         if let lane = lanes[hash] { return lane }
@@ -29,9 +30,15 @@ extension Dispatcher {
             ? .ordered : LaneStateMachine.Limits(limit: settings.targetConcurrency)
     }
 
+    /// Something of the lane ended: the next of it may start, or the lane may go.
+    func goOn(_ lane: Lane, now: Int64) {
+        listIfReady(lane, now: now)
+        dropIfIdle(lane, now: now)
+    }
+
     /// Puts the lane where it gets its turn, if something of it may start.
     func listIfReady(_ lane: Lane, now: Int64) {
-        loadBacklog(lane)
+        loadBacklog(lane, now: now)
         guard !lane.isListed, !lane.pending.isEmpty, lane.machine.canStart(nowMs: now) else { return }
         lane.isListed = true
         if lane.machine.circuit == .closed && lane.machine.openings == 0 {
@@ -43,38 +50,53 @@ extension Dispatcher {
     }
 
     /// Drops a lane that has nothing in memory and taught nothing.
-    func dropIfIdle(_ lane: Lane) {
-        guard lane.machine.inFlight == 0, lane.pending.isEmpty, !lane.hasBacklog, !lane.isLoading, !lane.isListed else {
-            return
-        }
+    func dropIfIdle(_ lane: Lane, now: Int64) {
+        guard lane.isIdle, !lane.hasBacklog, lanes[lane.hash] === lane else { return }
         if lane.isSaved {
-            guard !lane.machine.isShut(nowMs: clock.steadyMs) else { return }
-            batch.removedLanes.append(lane.hash)
+            // A shut lane's row says until when. Where that time has come and nothing waits, nobody needs it.
+            guard lane.machine.canStart(nowMs: now) else { return }
             lane.isSaved = false
+            lane.isLeaving = true
+            batch.removedLanes.insert(lane.hash)
             scheduleTurn()
+        } else if lane.machine.isDefault || lanes.count > LaneTable.idleLimit {
+            lanes[lane.hash] = nil
         }
-        if lane.machine.isDefault || lanes.count > LaneTable.idleLimit { lanes[lane.hash] = nil }
     }
+
+    // MARK: To the store
 
     /// Sends an item to the store, to wait for its lane there.
     func park(_ item: ActiveItem, in lane: Lane, text: String = "") {
         lane.hasBacklog = true
         lane.parkings += 1
-        lane.active.remove(item.row.id)
-        // What is parked now may be before what was loaded last: look from the start again.
-        if item.row.id <= lane.lastLoadedID { lane.lastLoadedID = 0 }
+        lane.leave(item)
         if !lane.isSaved { save(lane) }
-        batch.parks.append(
-            WriteBatch.Park(id: item.row.id, rank: item.rank, counts: item.counts, text: text)
-        )
+        park(item, text: text)
+    }
+
+    /// Its lane has a row.
+    func park(_ item: ActiveItem, text: String = "") {
+        batch.parks.append(WriteBatch.Park(id: item.row.id, rank: item.rank, counts: item.counts, text: text))
         scheduleTurn()
+    }
+
+    /// An item was parked as it came in, since its lane has a row.
+    ///
+    /// Where the lane isn't in memory, the row brings it up.
+    func parkedInStore(_ row: StoredItem, now: Int64) {
+        guard let hash = row.lane, let lane = lanes[hash] else { return }
+        lane.hasBacklog = true
+        lane.isSaved = true
+        lane.parkings += 1
+        listIfReady(lane, now: now)
     }
 
     /// The lane's state goes to the store, so that it outlives the broker.
     func save(_ lane: Lane) {
         lane.isSaved = true
-        let row = lane.stored(nowMs: clock.steadyMs)
-        batch.savedLanes.append(row)
+        batch.removedLanes.remove(lane.hash)
+        batch.savedLanes.append(lane.stored(nowMs: clock.steadyMs))
         scheduleTurn()
     }
 
@@ -85,85 +107,84 @@ extension Dispatcher {
         save(lane)
     }
 
-    /// After the batch with the parked items was written: a shut lane leaves memory; its row brings it back.
-    func forgetShutLanes(_ hashes: [LaneHash]) {
+    /// Rows of lanes were written: those that had to stay have items parked behind them.
+    ///
+    /// A shut lane leaves memory.
+    func rowsChanged(saved: [LaneHash], removed: Set<LaneHash>, kept: Set<LaneHash>) {
         let now = clock.steadyMs
-        for hash in hashes {
-            guard let lane = lanes[hash], lane.machine.inFlight == 0, lane.pending.isEmpty, !lane.isListed else {
-                continue
+        for hash in removed {
+            guard let lane = lanes[hash] else { continue }
+            lane.isLeaving = false
+            if kept.contains(hash) {
+                lane.isSaved = true
+                lane.hasBacklog = true
+            } else if lane.isSaved {
+                // It is needed again, and the row may have gone after it was written.
+                save(lane)
             }
-            if let next = lane.machine.nextAttemptMs, next > now, lane.isSaved { lanes[hash] = nil }
+            goOn(lane, now: now)
+        }
+        for hash in saved {
+            guard let lane = lanes[hash] else { continue }
+            if !removed.contains(hash) { lane.isLeaving = false }
+            if let next = lane.machine.nextAttemptMs, next > now, lane.isSaved, lane.isIdle {
+                lanes[hash] = nil
+                shutLanes[hash] = lane.lastProbedID
+            }
         }
     }
 
-    /// Reads the next parked items of a lane that may start some.
-    func loadBacklog(_ lane: Lane) {
-        let now = clock.steadyMs
+    // MARK: From the store
+
+    /// Reads the next parked items of a lane that may start some: one for a probe, which takes turns, else from the head.
+    private func loadBacklog(_ lane: Lane, now: Int64) {
         guard lane.hasBacklog, !lane.isLoading, lane.pending.isEmpty, lane.machine.canStart(nowMs: now) else { return }
-        lane.isLoading = true
-        // What is on its way to being parked is written first: the read comes after it.
-        flushWrites()
+        lane.beginLoading()
         let isProbe = if case .open = lane.machine.circuit { true } else { false }
-        let after = isProbe ? lane.lastProbedID : lane.lastLoadedID
+        // What is on its way to being parked, or out of it, is written first.
+        whenWritten { [self] in readParked(lane, isProbe: isProbe) }
+    }
+
+    private func readParked(_ lane: Lane, isProbe: Bool) {
+        let hash = lane.hash
+        let after = isProbe ? lane.lastProbedID : 0
+        // What is in memory is parked in the store too, and comes up again.
         let limit = (isProbe ? 1 : Lane.backlogPage) + lane.active.count
         let parkings = lane.parkings
-        let hash = lane.hash
-        let me = NIOLoopBound((self, lane), eventLoop: loop)
-        store.write { (_) throws(QueueStoreError) in
-        } completion: { _ in
-            me.value.0.readParked(me.value.1, hash, after: after, limit: limit, parkings: parkings, isProbe: isProbe)
-        }
-    }
-
-    private func readParked(
-        _ lane: Lane,
-        _ hash: LaneHash,
-        after: Int64,
-        limit: Int,
-        parkings: Int,
-        isProbe: Bool
-    ) {
         let me = NIOLoopBound((self, lane), eventLoop: loop)
         store.read { (reader) throws(QueueStoreError) in
             try reader.parked(hash, after: after, limit: limit)
         } completion: { result in
             let (dispatcher, lane) = me.value
-            lane.isLoading = false
             guard case .success(let rows) = result else {
-                dispatcher.retryLater { $0.loadBacklog(lane) }
+                dispatcher.retryLater { $0.readParked(lane, isProbe: isProbe) }
                 return
             }
-            if after > 0,
-                isProbe ? rows.allSatisfy({ lane.active.contains($0.id) }) : rows.isEmpty && lane.parkings != parkings
-            {
+            let fresh = lane.endLoading(rows)
+            let now = dispatcher.clock.steadyMs
+            if fresh.isEmpty, after > 0 {
                 // The end of a round: the next one starts at the lane's head.
                 lane.lastProbedID = 0
-                lane.lastLoadedID = 0
-                dispatcher.loadBacklog(lane)
+            } else if lane.machine.isShut(nowMs: now), !lane.machine.canStart(nowMs: now) {
+                // It was shut meanwhile: they stay where they are.
                 return
+            } else {
+                let taken = isProbe ? fresh.prefix(1) : fresh[...]
+                let isAll = after == 0 && rows.count < limit && taken.count == fresh.count
+                if isAll, lane.parkings == parkings { lane.hasBacklog = false }
+                for row in taken {
+                    lane.wait(
+                        ActiveItem(row, source: lane.source, isOlderThanBroker: row.id < dispatcher.store.firstID)
+                    )
+                }
             }
-            if !isProbe {
-                if let last = rows.last { lane.lastLoadedID = last.id }
-                if rows.count < limit, lane.parkings == parkings { lane.hasBacklog = false }
-            } else if rows.isEmpty, lane.parkings == parkings {
-                lane.hasBacklog = false
-            }
-            for row in rows where !lane.active.contains(row.id) && (!isProbe || lane.pending.isEmpty) {
-                lane.active.insert(row.id)
-                let item = ActiveItem(
-                    row,
-                    source: lane.source,
-                    isOlderThanBroker: row.id < dispatcher.store.firstID && row.attempts > 0
-                )
-                lane.pending.append(item)
-            }
-            dispatcher.listIfReady(lane, now: dispatcher.clock.steadyMs)
-            dispatcher.dropIfIdle(lane)
+            dispatcher.goOn(lane, now: now)
         }
     }
 
     /// Lanes whose time has come.
     func woken(_ rows: [StoredLane]) {
+        let now = clock.steadyMs
         for row in rows {
             guard let queueName = names[row.queue] else { continue }
             let source = source(line(row.queue, name: queueName), row.site)
@@ -171,20 +192,35 @@ extension Dispatcher {
             if let known = lanes[row.hash] {
                 lane = known
             } else {
-                lane = newLane(row.hash, key: row.key, source: source)
+                lane = bringUp(row.hash, key: row.key, source: source)
                 if row.isOpen {
                     lane.machine = LaneStateMachine(
                         limits: limits(source),
                         openUntilMs: row.nextAttemptMs,
                         openings: row.openings
                     )
+                } else {
+                    lane.machine = LaneStateMachine(limits: limits(source))
                 }
                 lane.reason = row.reason
             }
             lane.isSaved = true
             lane.hasBacklog = true
-            listIfReady(lane, now: clock.steadyMs)
+            listIfReady(lane, now: now)
         }
+    }
+
+    /// A lane that is in memory, or of which only the store knew: that one may be open, and its next start is a probe.
+    private func bringUp(_ hash: LaneHash, key: String, source: Source) -> Lane {
+        if let lane = lanes[hash] { return lane }
+        let lane = newLane(hash, key: key, source: source)
+        if let lastProbedID = shutLanes.removeValue(forKey: hash) {
+            lane.lastProbedID = lastProbedID
+            lane.isSaved = true
+            lane.hasBacklog = true
+            lane.machine = LaneStateMachine(limits: limits(source), openUntilMs: 0, openings: 1)
+        }
+        return lane
     }
 
     /// Nobody gets an item of this lane (empty key: of this source) for so long.
@@ -195,15 +231,10 @@ extension Dispatcher {
             if ms == 0 { touch(source) } else { wake(atMs: source.heldUntilMs) }
             return
         }
-        let hash = LaneHash(site: source.site, queue: source.queue, key: key)
-        let lane = lanes[hash] ?? newLane(hash, key: key, source: source)
+        let lane = bringUp(LaneHash(site: source.site, queue: source.queue, key: key), key: key, source: source)
         lane.machine.hold(untilMs: now + ms, nowMs: now)
         if !text.isEmpty { lane.reason = text }
-        if lane.machine.isShut(nowMs: now) {
-            shut(lane)
-        } else {
-            listIfReady(lane, now: now)
-            dropIfIdle(lane)
-        }
+        if lane.machine.isShut(nowMs: now) { shut(lane) }
+        goOn(lane, now: now)
     }
 }

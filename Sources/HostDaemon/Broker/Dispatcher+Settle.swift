@@ -10,37 +10,32 @@ extension Dispatcher {
     func settle(_ item: ActiveItem, _ outcome: Outcome) {
         let source = item.source
         let now = clock.steadyMs
-        source.claimed -= 1
-        source.rateOut.add(1, nowMs: now)
         let lane = item.lane
-        item.lane = nil
-        lane?.active.remove(item.row.id)
-        // A delete frame buried it while it was claimed: that stands.
-        let isBuried = buried.remove(item.row.id) != nil
+        let wasProbe = item.isProbe
+        // A delete frame buried it while it was claimed: that stands, and its lane learns what there is to learn.
+        let isBuried = unclaim(item, now: now)
+        var hasOpened = false
         switch outcome.code {
         case .done, .continue:
-            lane?.machine.succeed(wasProbe: item.isProbe)
+            lane?.machine.succeed(wasProbe: wasProbe)
             batch.finished.append(item.row.id)
         case .discard:
-            lane?.machine.succeed(wasProbe: item.isProbe)
-            if !isBuried {
-                bury(item, deadReason(outcome.reason), outcome.text, isKept: outcome.keep)
-            }
+            lane?.machine.succeed(wasProbe: wasProbe)
+            if !isBuried { bury(item, deadReason(outcome.reason), outcome.text, isKept: outcome.keep) }
         case .giveBack:
-            // It had been entered: a drain, or a neighbour's missed deadline, cut it short.
-            if outcome.maybeDelivered { item.mayBeDuplicate = true }
-            lane?.machine.abandon(wasProbe: item.isProbe, nowMs: now)
-            if !isBuried { giveBack(item) }
+            lane?.machine.abandon(wasProbe: wasProbe, nowMs: now)
+            if !isBuried { giveBack(item, to: lane) }
         case .defer:
-            lane?.machine.abandon(wasProbe: item.isProbe, nowMs: now)
+            lane?.machine.abandon(wasProbe: wasProbe, nowMs: now)
             if !isBuried { later(item, lane, outcome, now: now, minimumMs: 1000) }
         case .retry:
-            if outcome.maybeDelivered { item.counts.maybe += 1 }
-            if !isBuried { retry(item, lane, outcome, now: now) }
+            hasOpened = failed(lane, outcome, wasProbe: wasProbe, now: now)
+            if !isBuried { retry(item, lane, outcome, wasProbe: wasProbe, hasOpened: hasOpened, now: now) }
         case .overdue:
-            lane?.machine.abandon(wasProbe: item.isProbe, nowMs: now)
-            if !isBuried { kill(item, cause: "the handler missed its deadline") }
+            lane?.machine.abandon(wasProbe: wasProbe, nowMs: now)
+            if !isBuried { kill(item, cause: outcome.text.isEmpty ? "the handler missed its deadline" : outcome.text) }
         }
+        if hasOpened, let lane { shut(lane) }
         if outcome.holdMs > 0 {
             hold(
                 source,
@@ -49,65 +44,77 @@ extension Dispatcher {
                 text: outcome.text
             )
         }
-        item.isProbe = false
-        if let lane {
-            listIfReady(lane, now: now)
-            dropIfIdle(lane)
-        }
+        if let lane { goOn(lane, now: now) }
         touch(source.line)
     }
 
-    /// The worker died with this item, and no other, in a handler.
-    func settleKilled(_ item: ActiveItem, cause: String) {
+    /// Ends a claim of an item of which is decided elsewhere what becomes of it.
+    func endClaim(_ item: ActiveItem, succeeded: Bool) {
+        let now = clock.steadyMs
         let lane = item.lane
-        let isBuried = buried.remove(item.row.id) != nil
-        lane?.machine.abandon(wasProbe: item.isProbe, nowMs: clock.steadyMs)
-        ended(item)
-        if !isBuried { kill(item, cause: cause) }
+        let wasProbe = item.isProbe
+        _ = unclaim(item, now: now)
         if let lane {
-            listIfReady(lane, now: clock.steadyMs)
-            dropIfIdle(lane)
+            if succeeded {
+                lane.machine.succeed(wasProbe: wasProbe)
+            } else {
+                lane.machine.abandon(wasProbe: wasProbe, nowMs: now)
+            }
+            goOn(lane, now: now)
         }
-    }
-
-    /// The claim is over; the lane isn't told here.
-    func ended(_ item: ActiveItem) {
-        item.source.claimed -= 1
-        item.source.rateOut.add(1, nowMs: clock.steadyMs)
-        item.lane?.active.remove(item.row.id)
-        item.lane = nil
-        item.isProbe = false
         touch(item.source.line)
     }
 
-    private func retry(_ item: ActiveItem, _ lane: Lane?, _ outcome: Outcome, now: Int64) {
-        let wasProbe = item.isProbe
-        let isTargets = [.network, .remote, .rate].contains(outcome.reason)
-        // While the circuit is open its probes charge the lane, not the item: an outage uses up nobody's attempts.
-        if !(wasProbe && isTargets) { item.counts.attempts += 1 }
-        let opened: Bool
-        if let lane, isTargets {
-            opened = lane.machine.fail(
-                wasProbe: wasProbe,
-                nowMs: now,
-                retryAfterMs: Int64(max(outcome.delayMs, outcome.holdMs)),
-                backoff: backoff,
-                using: &random
-            )
-            lane.reason = outcome.text.isEmpty ? outcome.reason.word : outcome.text
-        } else {
-            lane?.machine.abandon(wasProbe: wasProbe, nowMs: now)
-            opened = false
+    /// True: it was buried while it was claimed.
+    ///
+    /// The lane's machine isn't told here.
+    private func unclaim(_ item: ActiveItem, now: Int64) -> Bool {
+        item.source.claimed -= 1
+        item.source.rateOut.add(1, nowMs: now)
+        // A suspect runs without its lane, where that is shut.
+        (item.lane ?? item.row.lane.flatMap { lanes[$0] })?.leave(item)
+        item.lane = nil
+        item.isProbe = false
+        return takeBurial(item)
+    }
+
+    /// The lane takes note of a retry.
+    ///
+    /// True: its circuit is open now.
+    private func failed(_ lane: Lane?, _ outcome: Outcome, wasProbe: Bool, now: Int64) -> Bool {
+        guard let lane else { return false }
+        guard outcome.reason.isTargets else {
+            lane.machine.abandon(wasProbe: wasProbe, nowMs: now)
+            return false
         }
+        lane.reason = outcome.text.isEmpty ? outcome.reason.word : outcome.text
+        return lane.machine.fail(
+            wasProbe: wasProbe,
+            nowMs: now,
+            retryAfterMs: Int64(max(outcome.delayMs, outcome.holdMs)),
+            backoff: backoff,
+            using: &random
+        )
+    }
+
+    private func retry(
+        _ item: ActiveItem,
+        _ lane: Lane?,
+        _ outcome: Outcome,
+        wasProbe: Bool,
+        hasOpened: Bool,
+        now: Int64
+    ) {
+        if outcome.maybeDelivered { item.counts.maybe += 1 }
+        // While the circuit is open its probes charge the lane, not the item: an outage uses up nobody's attempts.
+        if !(wasProbe && outcome.reason.isTargets) { item.counts.attempts += 1 }
         if item.counts.attempts > maxAttempts(item) {
             bury(item, .maxRetries, outcome.text.isEmpty ? "reason: \(outcome.reason.word)" : outcome.text)
-            if let lane, opened { shut(lane) }
             return
         }
         item.rank = item.rank.retry
-        if let lane, opened {
+        if hasOpened, let lane {
             park(item, in: lane, text: outcome.text)
-            shut(lane)
         } else {
             later(
                 item,
@@ -141,10 +148,10 @@ extension Dispatcher {
     }
 
     /// The worker that held it died, or ended it past its deadline.
-    func kill(_ item: ActiveItem, cause: String) {
+    ///
+    /// It comes back as a suspect.
+    private func kill(_ item: ActiveItem, cause: String) {
         item.counts.kills += 1
-        item.mayBeDuplicate = true
-        item.isSuspect = true
         if item.counts.kills > settings.maxRetries {
             bury(item, .killed, "\(cause); it was tried \(item.counts.kills) times")
             return
@@ -162,14 +169,20 @@ extension Dispatcher {
     }
 
     /// Unhandled: first in turn again, as it was.
-    func giveBack(_ item: ActiveItem) {
-        item.lane = nil
+    func giveBack(_ item: ActiveItem, to lane: Lane? = nil) {
         if item.isSuspect {
-            item.source.suspects.append(item)
+            suspect(item)
+        } else if let lane {
+            let now = clock.steadyMs
+            if lane.machine.isShut(nowMs: now), !lane.machine.canStart(nowMs: now) {
+                park(item, in: lane)
+            } else {
+                lane.wait(item)
+            }
         } else {
-            item.source.returned.append(item)
+            item.source.putBack(item)
+            touch(item.source)
         }
-        touch(item.source)
     }
 
     /// Gives up an item that nobody holds.
@@ -193,4 +206,9 @@ extension Dispatcher {
         default: .rejected
         }
     }
+}
+
+extension ReasonClass {
+    /// The target failed as such, not this item.
+    fileprivate var isTargets: Bool { self == .network || self == .remote || self == .rate }
 }

@@ -11,6 +11,8 @@ import QueueStore
 /// Only what is active is in memory.
 ///
 /// Confined to the broker's loop. What it wants written gathers in `batch` and is written once a turn of the loop.
+/// `+Arrivals` brings items in from the store, `+Choice` picks the next one, `+Lanes` and `+Suspects` hold some back,
+/// `+Settle` ends deliveries, `+Writes` tells the store.
 final class Dispatcher {
     let loop: any EventLoop
     let store: QueueStore
@@ -18,14 +20,27 @@ final class Dispatcher {
     let log: Logger
     var settings: DispatchSettings
     var directory: SiteDirectory
-    /// Names of ids that sources were made for.
-    var names: [NameID: String] = [:]
-    var lines: [NameID: QueueLine] = [:]
-    var linesByName: [String: QueueLine] = [:]
+    private(set) var names: [NameID: String] = [:]
+    private(set) var ids: [String: NameID] = [:]
+    private(set) var lines: [NameID: QueueLine] = [:]
+    private(set) var linesByName: [String: QueueLine] = [:]
+    private var sourceCount = 0
+    private(set) var pauses: Set<Pause> = []
+    /// Lanes with something in memory, or that taught something.
     var lanes: [LaneHash: Lane] = [:]
+    /// Lanes of which only the store knows until their time comes, each with the item that was probed last.
+    ///
+    /// What comes for them is parked. None is among `lanes`.
+    var shutLanes: [LaneHash: Int64] = [:]
     var batch = WriteBatch()
-    /// Buried while in memory or claimed: skipped when their turn comes.
-    var buried: Set<Int64> = []
+    /// What could not be written, in order.
+    var failedBatch = WriteBatch()
+    /// The disk is full: nothing more is handed out, since its end could not be written.
+    var isHoldingWrites = false
+    /// To be run once that is over.
+    var heldWork: [() -> Void] = []
+    /// Buried while in memory or claimed: copies older than this place in the order are skipped when their turn comes.
+    var buried: [Int64: Int64] = [:]
     var budget: RetryBudget
     var random = SystemRandomNumberGenerator()
     let backoff = Backoff()
@@ -54,13 +69,19 @@ final class Dispatcher {
         budget = RetryBudget(nowMs: clock.steadyMs)
     }
 
-    // MARK: Lines and sources
+    // MARK: Names, lines, sources
+
+    func learn(_ id: NameID, _ name: String) {
+        guard id != 0, names[id] == nil else { return }
+        names[id] = name
+        ids[name] = id
+    }
 
     func line(_ queue: NameID, name: String) -> QueueLine {
         if let line = lines[queue] { return line }
         let line = QueueLine(queue: queue, name: name)
         line.handler = QueueName(name).flatMap(directory.handler(of:))
-        names[queue] = name
+        learn(queue, name)
         lines[queue] = line
         linesByName[name] = line
         return line
@@ -69,10 +90,15 @@ final class Dispatcher {
     func source(_ line: QueueLine, _ site: NameID) -> Source {
         if let source = line.sources[site] { return source }
         let source = Source(queue: line.queue, site: site, line: line)
-        source.isPaused = line.isPaused(site: names[site] ?? "")
+        source.isPaused = isPaused(source)
         line.sources[site] = source
+        sourceCount += 1
         return source
     }
+
+    /// Items that a window reads at a time: enough to keep workers busy meanwhile; the more sources, the fewer, so that
+    /// memory is bounded.
+    var windowPage: Int { max(16, min(1024, 65_536 / max(1, sourceCount))) }
 
     /// For /metrics.
     func count(_ item: ActiveItem, _ outcome: String) { outcomes.add(item, outcome) { names[$0] } }
@@ -86,6 +112,24 @@ final class Dispatcher {
         }
     }
 
+    // MARK: Pauses
+
+    func set(_ pauses: Set<Pause>) {
+        self.pauses = pauses
+        for line in lines.values {
+            for source in line.sources.values { source.isPaused = isPaused(source) }
+            // Where it goes on, and where a hunter has nothing to hunt any more.
+            touch(line)
+        }
+    }
+
+    private func isPaused(_ source: Source) -> Bool {
+        guard !pauses.isEmpty else { return false }
+        let queue = source.line.name
+        return pauses.contains(Pause(queue: queue, site: ""))
+            || pauses.contains(Pause(queue: queue, site: names[source.site] ?? ""))
+    }
+
     // MARK: Consumers
 
     func add(_ consumer: any Consumer, to line: QueueLine) {
@@ -94,7 +138,15 @@ final class Dispatcher {
     }
 
     func remove(_ consumer: any Consumer) {
-        for line in lines.values { line.consumers.removeAll { $0 === consumer } }
+        for line in lines(of: consumer) {
+            line.consumers.removeAll { $0 === consumer }
+            // What it hunted is somebody else's now.
+            touch(line)
+        }
+    }
+
+    func lines(of consumer: any Consumer) -> [QueueLine] {
+        lines.values.filter { line in line.consumers.contains { $0 === consumer } }
     }
 
     // MARK: Turns
@@ -113,6 +165,10 @@ final class Dispatcher {
         touch(source.line)
     }
 
+    func touchAll() {
+        for line in lines.values where !line.turns.isEmpty || !line.suspects.isEmpty { touch(line) }
+    }
+
     func scheduleTurn() {
         guard !isTurnScheduled else { return }
         isTurnScheduled = true
@@ -124,7 +180,7 @@ final class Dispatcher {
         isTurnScheduled = false
         while let line = dirty.popLast() {
             line.isDirty = false
-            if !isStopping { pump(line) }
+            if !isStopping, !isHoldingWrites { pump(line) }
         }
         flushWrites()
     }
@@ -137,186 +193,8 @@ final class Dispatcher {
         let me = NIOLoopBound(self, eventLoop: loop)
         wake = loop.scheduleTask(in: .milliseconds(max(1, time - clock.steadyMs))) {
             me.value.wakeMs = .max
-            for line in me.value.lines.values {
-                for source in line.sources.values where !source.isDry { line.turns.add(source.site) }
-                if !line.turns.isEmpty { me.value.touch(line) }
-            }
+            me.value.touchAll()
         }
-    }
-
-    private func pump(_ line: QueueLine) {
-        guard !line.consumers.isEmpty else { return }
-        let now = clock.steadyMs
-        huntSuspects(line)
-        var served: [any Consumer] = []
-        var attempts = line.consumers.count
-        while attempts > 0, !line.turns.isEmpty {
-            line.nextConsumer = (line.nextConsumer + 1) % line.consumers.count
-            let consumer = line.consumers[line.nextConsumer]
-            guard !consumer.isHunting, consumer.room(in: line) > 0, let item = nextItem(line, for: consumer, now: now)
-            else {
-                attempts -= 1
-                continue
-            }
-            attempts = line.consumers.count
-            consumer.take(item)
-            if !served.contains(where: { $0 === consumer }) { served.append(consumer) }
-        }
-        for consumer in served { consumer.flush() }
-    }
-
-    /// The next item of a line that may start, already counted as claimed.
-    private func nextItem(_ line: QueueLine, for consumer: any Consumer, now: Int64) -> ActiveItem? {
-        for _ in 0..<line.turns.count {
-            guard let site = line.turns.next(), let source = line.sources[site] else { return nil }
-            if source.isPaused || !consumer.takes(site: site) { continue }
-            if source.heldUntilMs > now {
-                wake(atMs: source.heldUntilMs)
-                continue
-            }
-            if let item = nextItem(source, now: now) { return item }
-            if source.isDry { line.turns.removeLast() }
-        }
-        return nil
-    }
-
-    private func nextItem(_ source: Source, now: Int64) -> ActiveItem? {
-        while let item = source.returned.popFirst() {
-            if let item = startable(item, now: now) { return item }
-        }
-        source.picks += 1
-        // Fresh items go first; one turn in eight is the retries', so that a steady stream doesn't starve them.
-        if source.picks % 8 == 0, let item = nextRetry(source, now: now) { return item }
-        while let lane = source.unblocked.popFirst() {
-            lane.isListed = false
-            if let item = nextPending(lane, now: now) { return item }
-        }
-        for window in source.windows {
-            if window.rank.isRetry && !window.items.isEmpty && !mayRetry(now) { continue }
-            defer { if window.wantsPage { readPage(source, window) } }
-            while let item = window.items.popFirst() {
-                if let item = startable(item, now: now) { return item }
-            }
-        }
-        return nextRetry(source, now: now)
-    }
-
-    private func nextRetry(_ source: Source, now: Int64) -> ActiveItem? {
-        while let lane = source.retrying.first {
-            guard mayRetry(now) else { return nil }
-            source.retrying.removeFirst()
-            lane.isListed = false
-            if let item = nextPending(lane, now: now) { return item }
-        }
-        return nil
-    }
-
-    private func mayRetry(_ now: Int64) -> Bool {
-        if budget.take(nowMs: now) { return true }
-        wake(atMs: now + max(5, budget.waitMs()))
-        return false
-    }
-
-    private func nextPending(_ lane: Lane, now: Int64) -> ActiveItem? {
-        while lane.machine.canStart(nowMs: now), let item = lane.pending.popFirst() {
-            guard let item = live(item, now: now) else { continue }
-            start(item, in: lane, now: now)
-            listIfReady(lane, now: now)
-            return item
-        }
-        loadBacklog(lane)
-        return nil
-    }
-
-    /// The item, started, where its lane lets it; else it waits there.
-    private func startable(_ item: ActiveItem, now: Int64) -> ActiveItem? {
-        guard let item = live(item, now: now) else { return nil }
-        if item.isSuspect {
-            item.source.suspects.append(item)
-            touch(item.source.line)
-            return nil
-        }
-        guard let hash = item.row.lane, !item.source.line.isPlain else {
-            start(item, in: nil, now: now)
-            return item
-        }
-        let lane = lane(hash, of: item)
-        if !lane.hasBacklog, lane.pending.isEmpty, lane.machine.canStart(nowMs: now) {
-            start(item, in: lane, now: now)
-            return item
-        }
-        if lane.hasBacklog || lane.machine.isShut(nowMs: now) || lane.pending.count >= Lane.pendingLimit {
-            park(item, in: lane)
-        } else {
-            lane.active.insert(item.row.id)
-            lane.pending.append(item)
-        }
-        return nil
-    }
-
-    /// nil: the item was buried meanwhile, or has expired and is buried now.
-    private func live(_ item: ActiveItem, now: Int64) -> ActiveItem? {
-        if !buried.isEmpty, buried.remove(item.row.id) != nil {
-            leaveLane(item)
-            return nil
-        }
-        if item.row.expiresMs > 0, !item.source.line.isPlain, item.row.expiresMs <= clock.wallMs {
-            bury(item, .expired, "it waited until it expired")
-            leaveLane(item)
-            return nil
-        }
-        return item
-    }
-
-    /// An item ends without having been started.
-    private func leaveLane(_ item: ActiveItem) {
-        guard let hash = item.row.lane, let lane = lanes[hash] else { return }
-        lane.active.remove(item.row.id)
-        dropIfIdle(lane)
-    }
-
-    private func start(_ item: ActiveItem, in lane: Lane?, now: Int64) {
-        item.lane = lane
-        lane?.active.insert(item.row.id)
-        item.isProbe = lane?.machine.start(nowMs: now) ?? false
-        if item.isProbe, let lane { lane.lastProbedID = item.row.id }
-        item.startedMs = now
-        item.deliveries += 1
-        item.source.claimed += 1
-        if !item.rank.isRetry { budget.sent() }
-    }
-
-    // MARK: Suspects
-
-    /// Items that may have killed a worker run one at a time in a worker that has nothing else in flight.
-    private func huntSuspects(_ line: QueueLine) {
-        let waiting = line.sources.values.filter { !$0.suspects.isEmpty && !$0.isPaused }
-        guard !waiting.isEmpty else { return }
-        guard let hunter = line.consumers.first(where: { $0.isHunting }) ?? line.consumers.last else { return }
-        hunter.isHunting = true
-        guard hunter.isIdle else { return }
-        for source in waiting where hunter.takes(site: source.site) {
-            while let item = source.suspects.popFirst() {
-                guard let item = live(item, now: clock.steadyMs) else { continue }
-                item.lane = item.row.lane.map { lane($0, of: item) }
-                if let lane = item.lane, !lane.machine.canStart(nowMs: clock.steadyMs) {
-                    // Its lane is shut or full: it doesn't wait for that, it is one item, and alone.
-                    item.lane = nil
-                }
-                start(item, in: item.lane, now: clock.steadyMs)
-                hunter.take(item)
-                hunter.flush()
-                return
-            }
-        }
-    }
-
-    /// After a suspect was settled: the hunter takes the next one, or is a worker like any other again.
-    func endHunt(_ consumer: any Consumer) {
-        guard consumer.isHunting, consumer.isIdle else { return }
-        let mine = lines.values.filter { line in line.consumers.contains { $0 === consumer } }
-        if mine.allSatisfy({ $0.sources.values.allSatisfy(\.suspects.isEmpty) }) { consumer.isHunting = false }
-        for line in mine { touch(line) }
     }
 }
 

@@ -6,7 +6,7 @@ import QueueStore
 /// A target's order within a site and queue, while it is active: it has something in flight, in memory or on its way to
 /// the store.
 ///
-/// The state machine decides; `LaneTable` moves items between memory and store.
+/// The state machine decides; `Dispatcher+Lanes` moves items between memory and store.
 final class Lane {
     /// Items that wait in memory for a place; more go to the store.
     static let pendingLimit = 8
@@ -21,15 +21,17 @@ final class Lane {
     var hasBacklog = false
     /// Its row is in the store, or on its way there.
     var isSaved = false
-    var isLoading = false
+    /// Its row is being removed.
+    ///
+    /// Until that is known the lane stays in memory: an item may be parked behind it meanwhile.
+    var isLeaving = false
+    private(set) var isLoading = false
     /// Items in memory or claimed: those that came from the store are still parked there.
-    var active: Set<Int64> = []
+    private(set) var active: Set<Int64> = []
+    /// Went out of `active` while a page was being read, which may have them still.
+    private var goneWhileLoading: Set<Int64> = []
     /// Counts parked items, so that a page that was read before one was parked isn't taken for the end.
     var parkings = 0
-    /// Parked behind this id are those not in memory.
-    ///
-    /// 0: from the start.
-    var lastLoadedID: Int64 = 0
     /// Probes take turns, so that one item that always fails doesn't stand for the target.
     var lastProbedID: Int64 = 0
     /// In `source.unblocked` or `source.retrying`.
@@ -41,6 +43,33 @@ final class Lane {
         self.key = key
         self.source = source
         self.machine = machine
+    }
+
+    /// Nothing of it is in memory, in flight, or about to be.
+    var isIdle: Bool {
+        machine.inFlight == 0 && pending.isEmpty && active.isEmpty && !isLoading && !isListed && !isLeaving
+    }
+
+    func enter(_ item: ActiveItem) { active.insert(item.row.id) }
+
+    func leave(_ item: ActiveItem) {
+        active.remove(item.row.id)
+        if isLoading { goneWhileLoading.insert(item.row.id) }
+    }
+
+    /// It waits in memory, in order of enqueue.
+    func wait(_ item: ActiveItem) {
+        enter(item)
+        pending.insert(item, at: pending.firstIndex { $0.row.id > item.row.id } ?? pending.endIndex)
+    }
+
+    func beginLoading() { isLoading = true }
+
+    /// Of a page that was read those that aren't in memory, and weren't since the read began.
+    func endLoading(_ rows: [StoredItem]) -> [StoredItem] {
+        isLoading = false
+        defer { goneWhileLoading = [] }
+        return rows.filter { !active.contains($0.id) && !goneWhileLoading.contains($0.id) }
     }
 
     func stored(nowMs: Int64) -> StoredLane {

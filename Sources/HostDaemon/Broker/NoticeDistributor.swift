@@ -106,8 +106,11 @@ final class NoticeDistributor: Consumer {
         inFlight += 1
         let row = item.row
         let siteName = core.dispatcher.names[row.site] ?? ""
-        let templates = SiteName(siteName).map(core.directory.noticeQueues(of:))?.map {
-            core.own(site: siteName, queue: $0.rawValue, payload: [], nowMs: row.enqueuedMs)
+        // nil: its site was removed since.
+        let templates = core.directory.site(siteName).map { site in
+            core.directory.noticeQueues(of: site.nickname).map {
+                core.own(site: siteName, queue: $0.rawValue, payload: [], nowMs: row.enqueuedMs)
+            }
         }
         let now = core.clock.wallMs
         let steady = core.clock.steadyMs
@@ -116,13 +119,24 @@ final class NoticeDistributor: Consumer {
         let me = NIOLoopBound((self, item), eventLoop: core.loop)
         core.store.write { (transaction) throws(QueueStoreError) in
             var stored = StoredItems()
-            var buried: [Int64] = []
+            var dropped: [DroppedItem] = []
+            guard let templates else {
+                try transaction.bury(
+                    row.id,
+                    reason: .unknownSite,
+                    text: "the site \"\(siteName)\" was removed: add it to sites_dir, then requeue",
+                    counts: counts,
+                    isKept: true,
+                    nowMs: now
+                )
+                return (stored, dropped, true)
+            }
             switch NoticeFrame(row.payload) {
             case .bad(let text):
                 try transaction.bury(row.id, reason: .badFrame, text: text, counts: counts, isKept: true, nowMs: now)
-                return (stored, buried, true)
+                return (stored, dropped, true)
             case .delete(let uri):
-                buried = try transaction.dropNotice(site: siteName, uri: uri, nowMs: now)
+                dropped = try transaction.dropNotice(site: siteName, uri: uri, nowMs: now)
             case .distribute(let identity):
                 let notice = try transaction.notice(
                     site: siteName,
@@ -130,7 +144,7 @@ final class NoticeDistributor: Consumer {
                     uri: identity.uri,
                     nowMs: now
                 )
-                for var item in templates ?? [] {
+                for var item in templates {
                     item.payload = row.payload
                     item.notice = notice
                     item.priority = row.rank.priority
@@ -139,30 +153,29 @@ final class NoticeDistributor: Consumer {
                 }
             }
             try transaction.finish(row.id, nowMs: now)
-            return (stored, buried, false)
+            return (stored, dropped, false)
         } completion: { result in
             let (distributor, item) = me.value
             distributor.ended(item, result)
         }
     }
 
-    private func ended(_ item: ActiveItem, _ result: Result<(StoredItems, [Int64], Bool), QueueStoreError>) {
+    private func ended(_ item: ActiveItem, _ result: Result<(StoredItems, [DroppedItem], Bool), QueueStoreError>) {
         inFlight -= 1
         let dispatcher = core.dispatcher
-        item.source.claimed -= 1
         switch result {
         case .failure(let error):
+            dispatcher.endClaim(item, succeeded: false)
             core.log.error(
                 "a notice could not be distributed; tried again in a second",
                 metadata: ["error": "\(error)"]
             )
             dispatcher.retryLater { $0.giveBack(item) }
-        case .success(let (stored, buried, isBad)):
-            item.source.rateOut.add(1, nowMs: core.clock.steadyMs)
+        case .success(let (stored, dropped, isBad)):
+            dispatcher.endClaim(item, succeeded: true)
             dispatcher.count(item, isBad ? "dead" : "done")
             core.arrived(stored)
-            dispatcher.buried.formUnion(buried)
+            dispatcher.skip(dropped)
         }
-        dispatcher.touch(item.source.line)
     }
 }

@@ -5,13 +5,12 @@ import QueueStore
 
 /// Ready items of one rank: the next ones in memory, the rest in the store behind `lastSeq`.
 final class Window {
-    /// Enough to keep workers busy over a page's read; few enough that a thousand sources cost little.
-    static let page = 1024
-    static let lowWater = 256
-    static let capacity = 2048
+    /// Octets of payload past which nothing is read ahead.
+    static let maxBytes = 4 << 20
 
     let rank: Rank
-    var items = Deque<ActiveItem>()
+    private(set) var items = Deque<ActiveItem>()
+    private var bytes = 0
     var lastSeq: Int64 = 0
     /// The store may have items behind `lastSeq`.
     var hasMore: Bool
@@ -22,7 +21,24 @@ final class Window {
         self.hasMore = hasMore
     }
 
-    var wantsPage: Bool { hasMore && !isReading && items.count < Self.lowWater }
+    func append(_ item: ActiveItem) {
+        lastSeq = item.row.seq
+        bytes += item.row.payload.count
+        items.append(item)
+    }
+
+    func popFirst() -> ActiveItem? {
+        guard let item = items.popFirst() else { return nil }
+        bytes -= item.row.payload.count
+        return item
+    }
+
+    /// It is running low; `page` is how many are read at a time.
+    func wantsPage(of page: Int) -> Bool {
+        hasMore && !isReading && items.count < page / 4 && bytes < Self.maxBytes / 4
+    }
+
+    func isFull(page: Int) -> Bool { items.count >= page * 2 || bytes >= Self.maxBytes }
 }
 
 /// The waiting items of one site in one queue (of a plain STOMP queue: site 0).
@@ -34,13 +50,12 @@ final class Source {
     unowned let line: QueueLine
     /// By rank, first first; few.
     private(set) var windows: [Window] = []
-    /// Given back unhandled: they go first.
-    var returned = Deque<ActiveItem>()
+    /// Given back unhandled, in order: they go first.
+    private(set) var returned = Deque<ActiveItem>()
     /// Closed lanes with an item that may start.
     var unblocked = Deque<Lane>()
-    /// Lanes whose probe, or whose backlog after an outage, may start: held to the retry budget.
+    /// Lanes whose probe may start: held to the retry budget.
     var retrying = Deque<Lane>()
-    var suspects = Deque<ActiveItem>()
     var claimed = 0
     var heldUntilMs: Int64 = 0
     var isPaused = false
@@ -64,9 +79,21 @@ final class Source {
 
     /// True: nothing here can start before something new happens.
     var isDry: Bool {
-        returned.isEmpty && unblocked.isEmpty && retrying.isEmpty && suspects.isEmpty
-            && windows.allSatisfy { $0.items.isEmpty }
+        returned.isEmpty && unblocked.isEmpty && retrying.isEmpty && windows.allSatisfy { $0.items.isEmpty }
     }
+
+    /// An item goes back to its place.
+    func putBack(_ item: ActiveItem) {
+        var low = 0
+        var high = returned.count
+        while low < high {
+            let middle = (low + high) / 2
+            if returned[middle].isBefore(item) { low = middle + 1 } else { high = middle }
+        }
+        returned.insert(item, at: low)
+    }
+
+    func takeReturned() -> ActiveItem? { returned.popFirst() }
 }
 
 /// All sites' sources of one queue, with who takes from it.
@@ -76,7 +103,10 @@ final class QueueLine {
     /// nil: a plain STOMP queue, or one that no known plugin handles (now).
     var handler: SiteDirectory.Handler?
     var sources: [NameID: Source] = [:]
+    /// Sites whose source isn't dry, all of them.
     var turns = Rotation<NameID>()
+    /// Items that may have killed a worker: each runs alone, in a worker that has nothing else in flight.
+    var suspects = Deque<ActiveItem>()
     var consumers: [any Consumer] = []
     var nextConsumer = 0
     var isDirty = false

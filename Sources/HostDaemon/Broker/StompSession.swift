@@ -8,29 +8,37 @@ import Stomp
 /// One STOMP connection: what its state machine decides is done here.
 ///
 /// Confined to the broker's loop.
+///
+/// `StompSession+Sending` has the way in (SEND, COMMIT, back-pressure), `StompSession+Subscriptions` the way out.
 final class StompSession: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// Octets of one connection's items that aren't on disk yet, past which it is read no further.
-    private static let highWater = 4 << 20
-    private static let lingerAfterError = TimeAmount.seconds(2)
+    private static let lingerAfterEnd = TimeAmount.seconds(2)
 
     let core: BrokerCore
     private(set) var context: ChannelHandlerContext?
     var machine: ServerSessionStateMachine
     private var decoder: StompFrameDecoder
     private(set) var encoder = StompFrameEncoder(version: .v1_0)
-    private var receipts = ReceiptOrder()
+    var receipts = ReceiptOrder()
     private var heartBeat: HeartBeat?
     private var heartBeatTask: Scheduled<Void>?
-    private var consumers: [Int: SubscriptionConsumer] = [:]
-    private var burst: [(item: Incoming, ticket: ReceiptOrder.Ticket)] = []
-    private var unstoredBytes = 0
+    var consumers: [Int: SubscriptionConsumer] = [:]
+    /// Sent to a subscription and not settled, by the item's id.
+    var claimed: [Int64: ActiveItem] = [:]
+    /// What came in one read, and is stored together.
+    var burst: [(item: Incoming, ticket: ReceiptOrder.Ticket)] = []
+    /// ACKs and NACKs of one read.
+    var settled: [ReceiptOrder.Ticket] = []
+    var unstoredBytes = 0
+    var isThrottled = false
     private var wantsRead = false
-    private var isClosing = false
-    private var isThrottled = false
+    /// No more frames are looked at, and nothing more is handed out.
+    private(set) var isClosing = false
+    private var hasFailed = false
+    private var hasEndedOutput = false
 
     init(_ core: BrokerCore, _ configuration: ServerSessionConfiguration, id: String, limits: StompLimits) {
         self.core = core
@@ -57,7 +65,7 @@ final class StompSession: ChannelDuplexHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        storeBurst()
+        finishBurst()
         context.flush()
         context.fireChannelReadComplete()
     }
@@ -71,6 +79,12 @@ final class StompSession: ChannelDuplexHandler {
         }
     }
 
+    func readOn() {
+        guard wantsRead else { return }
+        wantsRead = false
+        context?.read()
+    }
+
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable { for consumer in consumers.values { consumer.touch() } }
         context.fireChannelWritabilityChanged()
@@ -79,18 +93,17 @@ final class StompSession: ChannelDuplexHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     func channelInactive(context: ChannelHandlerContext) {
-        storeBurst()
+        finishBurst()
         self.context = nil
+        isClosing = true
         heartBeatTask?.cancel()
-        _ = machine.end()
-        for consumer in consumers.values { consumer.end() }
-        consumers = [:]
+        leave()
         context.fireChannelInactive()
     }
 
     // MARK: Actions
 
-    private func perform(_ action: ServerSessionAction) {
+    func perform(_ action: ServerSessionAction) {
         switch action {
         case .connected(let connected):
             encoder = StompFrameEncoder(version: connected.version)
@@ -101,13 +114,12 @@ final class StompSession: ChannelDuplexHandler {
         case .subscribe(let subscription, _, let receipt):
             subscribe(subscription)
             note(receipt)
-        case .unsubscribe(let subscription, _, let receipt):
-            core.topics.remove(self, serial: subscription.serial, topic: subscription.destination)
-            consumers.removeValue(forKey: subscription.serial)?.end()
+        case .unsubscribe(let subscription, let givenBack, let receipt):
+            unsubscribe(subscription, givenBack)
             note(receipt)
         case .settle(let settlement, let receipt):
             settle(settlement)
-            whenDurable(receipts.begin(receipt: receipt))
+            settled.append(receipts.begin(receipt: receipt))
         case .commit(let sends, let settlement, let receipt):
             commit(sends, settlement, receipts.begin(receipt: receipt))
         case .abort(let givenBack, let receipt):
@@ -118,7 +130,8 @@ final class StompSession: ChannelDuplexHandler {
             core.log.info("an old client acknowledged what isn't its own; ignored", metadata: ["id": "\(text)"])
             note(receipt)
         case .disconnect(let receipt):
-            storeBurst()
+            finishBurst()
+            leave()
             note(receipt)
             isClosing = true
             closeWhenAnswered()
@@ -126,199 +139,56 @@ final class StompSession: ChannelDuplexHandler {
         }
     }
 
+    /// What the store could not take: the connection ends with an ERROR in place of the receipts.
+    func refuse(_ error: QueueStoreError) {
+        guard !hasFailed else { return }
+        perform(machine.fail(.refused(message: error.kind, detail: "\(error)"), receipt: nil))
+    }
+
     private func fail(_ error: StompError, receipt: String?) {
-        storeBurst()
+        guard !hasFailed else { return }
+        hasFailed = true
         isClosing = true
+        finishBurst()
+        leave()
         core.log.info("a STOMP connection was closed", metadata: ["error": "\(error)"])
         write { encoder, buffer in encoder.error(error, receipt: receipt, into: &buffer) }
-        guard let context else { return }
-        // The client gets to read its ERROR: half a close first, then the end.
-        context.flush()
-        context.close(mode: .output, promise: nil)
-        let channel = context.channel
-        core.loop.scheduleTask(in: Self.lingerAfterError) { channel.close(promise: nil) }
+        endOutput()
     }
+
+    // MARK: Receipts
 
     private func note(_ receipt: String?) {
         // In its place behind the SENDs of the same burst.
-        let ticket = receipts.begin(receipt: receipt)
-        receipts.complete(ticket)
-        sendReceipts()
+        complete([receipts.begin(receipt: receipt)])
     }
 
-    private func sendReceipts() {
-        while let receipt = receipts.next() { write { $0.receipt(receipt, into: &$1) } }
+    func complete(_ tickets: [ReceiptOrder.Ticket]) {
+        for ticket in tickets { receipts.complete(ticket) }
+        while let receipt = receipts.next() {
+            if !hasFailed { write { $0.receipt(receipt, into: &$1) } }
+        }
         closeWhenAnswered()
     }
 
     private func closeWhenAnswered() {
-        guard isClosing, receipts.count == 0, let context else { return }
+        if isClosing, receipts.count == 0 { endOutput() }
+    }
+
+    /// The client gets to read what was written: half a close first, then the end.
+    private func endOutput() {
+        guard let context, !hasEndedOutput else { return }
+        hasEndedOutput = true
         context.flush()
         context.close(mode: .output, promise: nil)
         let channel = context.channel
-        core.loop.scheduleTask(in: Self.lingerAfterError) { channel.close(promise: nil) }
-    }
-
-    // MARK: SEND
-
-    private func send(_ frame: StompFrame, receipt: String?) {
-        do throws(StompError) {
-            switch try core.ingest(frame) {
-            case .topic(let topic):
-                core.control(frame, topic: topic)
-                core.topics.publish(frame, topic: topic)
-                note(receipt)
-            case .item(let item):
-                burst.append((item, receipts.begin(receipt: receipt)))
-                unstoredBytes += item.payload.count + 256
-            }
-        } catch {
-            perform(machine.fail(error, receipt: receipt))
-        }
-    }
-
-    /// What came in one read is stored together.
-    private func storeBurst() {
-        guard !burst.isEmpty else { return }
-        let sent = burst
-        burst = []
-        let bytes = sent.reduce(0) { $0 + $1.item.payload.count + 256 }
-        if unstoredBytes > Self.highWater || core.isFull { isThrottled = true }
-        let tickets = sent.map(\.ticket)
-        let me = NIOLoopBound(self, eventLoop: core.loop)
-        core.enqueue(sent.map(\.item)) { error in me.value.stored(tickets, bytes, error) }
-    }
-
-    private func stored(_ tickets: [ReceiptOrder.Ticket], _ bytes: Int, _ error: QueueStoreError?) {
-        unstoredBytes -= bytes
-        if let error {
-            refuse(error)
-        } else {
-            for ticket in tickets { receipts.complete(ticket) }
-            sendReceipts()
-        }
-        goOn()
-        context?.flush()
-    }
-
-    private func refuse(_ error: QueueStoreError) {
-        guard !isClosing else { return }
-        perform(machine.fail(.refused(message: error.kind, detail: "\(error)"), receipt: nil))
-    }
-
-    private func goOn() {
-        guard isThrottled, unstoredBytes < Self.highWater / 2 else { return }
-        if core.isFull {
-            let me = NIOLoopBound(self, eventLoop: core.loop)
-            core.whenRoom { me.value.goOn() }
-            return
-        }
-        isThrottled = false
-        if wantsRead {
-            wantsRead = false
-            context?.read()
-        }
-    }
-
-    private func commit(_ sends: [StompFrame], _ settlement: Settlement, _ ticket: ReceiptOrder.Ticket) {
-        storeBurst()
-        var items: [Incoming] = []
-        for frame in sends {
-            do throws(StompError) {
-                switch try core.ingest(frame) {
-                case .item(let item): items.append(item)
-                case .topic(let topic):
-                    core.control(frame, topic: topic)
-                    core.topics.publish(frame, topic: topic)
-                }
-            } catch {
-                perform(machine.fail(error, receipt: nil))
-                return
-            }
-        }
-        settle(Settlement(nacks: settlement.nacks))
-        let acked = settlement.acks.compactMap(take)
-        for item in acked { core.dispatcher.ended(item) }
-        let bytes = items.reduce(0) { $0 + $1.payload.count + 256 }
-        unstoredBytes += bytes
-        let me = NIOLoopBound(self, eventLoop: core.loop)
-        // One transaction: the sends are there and the acknowledged are gone, or neither.
-        core.enqueue(items, removing: acked.map(\.row.id)) { error in me.value.stored([ticket], bytes, error) }
-    }
-
-    // MARK: Subscriptions
-
-    private func subscribe(_ subscription: Subscription) {
-        let destination = subscription.destination
-        if destination.hasPrefix("/topic/") {
-            core.topics.add(self, serial: subscription.serial, topic: destination)
-            return
-        }
-        let queue = destination.hasPrefix("/") ? destination : "/queue/" + destination
-        let consumer = SubscriptionConsumer(
-            self,
-            serial: subscription.serial,
-            destination: destination,
-            queue: queue
-        )
-        consumers[subscription.serial] = consumer
-        consumer.begin()
-    }
-
-    private func take(_ token: Int64) -> ActiveItem? {
-        for consumer in consumers.values {
-            if let item = consumer.claimed.removeValue(forKey: token) { return item }
-        }
-        return nil
-    }
-
-    private func settle(_ settlement: Settlement) {
-        for item in settlement.acks.compactMap(take) { core.dispatcher.removePlain(item) }
-        // The later ones first: each goes to the front, so that the order is as it was.
-        for item in settlement.nacks.compactMap(take).reversed() { core.dispatcher.returnPlain(item) }
-        for consumer in consumers.values { consumer.touch() }
-    }
-
-    private func whenDurable(_ ticket: ReceiptOrder.Ticket) {
-        core.dispatcher.flushWrites()
-        let me = NIOLoopBound(self, eventLoop: core.loop)
-        core.store.write { (_) throws(QueueStoreError) in
-        } completion: { result in
-            if case .failure(let error) = result {
-                me.value.refuse(error)
-            } else {
-                me.value.receipts.complete(ticket)
-                me.value.sendReceipts()
-            }
-            me.value.context?.flush()
-        }
-    }
-
-    /// A frame to the subscribers of a topic.
-    func publish(_ frame: StompFrame, topic: String, to serial: Int) {
-        guard let context, context.channel.isWritable else { return }
-        core.lastTopicID += 1
-        let id = "topic-\(core.lastTopicID)"
-        guard let headers = machine.deliver(Int64(-core.lastTopicID), messageID: id, to: serial) else { return }
-        write { encoder, buffer in
-            encoder.start(.message, into: &buffer)
-            if let subscription = headers.subscription { encoder.header(.subscription, subscription, into: &buffer) }
-            encoder.header(.messageID, id, into: &buffer)
-            encoder.header(.destination, topic, into: &buffer)
-            if let ack = headers.ack { encoder.header("ack", ack, into: &buffer) }
-            encoder.stored(
-                frame.storedHeaders(except: [.destination, .contentLength, .receipt, .transaction]),
-                into: &buffer
-            )
-            encoder.finish(.message, body: frame.body, into: &buffer)
-        }
-        context.flush()
+        core.loop.scheduleTask(in: Self.lingerAfterEnd) { channel.close(promise: nil) }
     }
 
     // MARK: Writing
 
     func write(_ make: (StompFrameEncoder, inout ByteBuffer) -> Void) {
-        guard let context else { return }
+        guard let context, !hasEndedOutput else { return }
         var buffer = context.channel.allocator.buffer(capacity: 256)
         make(encoder, &buffer)
         heartBeat?.sent(at: .now())

@@ -13,8 +13,6 @@ final class SubscriptionConsumer: Consumer {
     /// As the client wrote it.
     private let destination: String
     private let queue: String
-    /// Sent and not settled, by id.
-    var claimed: [Int64: ActiveItem] = [:]
     private var line: QueueLine?
     private var hasEnded = false
     private var wroteSomething = false
@@ -35,40 +33,41 @@ final class SubscriptionConsumer: Consumer {
             try transaction.nameID(name)
         } completion: { result in
             let consumer = me.value
-            guard case .success(let id) = result, !consumer.hasEnded else { return }
-            let dispatcher = consumer.session.core.dispatcher
-            let line = dispatcher.line(id, name: name)
-            consumer.line = line
-            dispatcher.add(consumer, to: line)
+            guard !consumer.hasEnded else { return }
+            switch result {
+            case .failure(let error): consumer.session.refuse(error)
+            case .success(let id):
+                let dispatcher = consumer.session.core.dispatcher
+                let line = dispatcher.line(id, name: name)
+                consumer.line = line
+                dispatcher.add(consumer, to: line)
+            }
         }
     }
 
-    /// The subscription, or its connection, is gone: what isn't settled goes back in order.
+    /// The subscription, or its connection, is gone.
     func end() {
         hasEnded = true
-        let dispatcher = session.core.dispatcher
-        dispatcher.remove(self)
-        for item in claimed.values.sorted(by: { $0.row.id > $1.row.id }) { dispatcher.returnPlain(item) }
-        claimed = [:]
+        session.core.dispatcher.remove(self)
     }
 
+    /// It may have room again.
     func touch() {
-        guard let line else { return }
-        for source in line.sources.values where !source.isDry { session.core.dispatcher.touch(source) }
+        if let line { session.core.dispatcher.touch(line) }
     }
 
     func room(in line: QueueLine) -> Int {
-        guard let context = session.context, context.channel.isWritable else { return 0 }
-        return session.machine[serial: serial]?.room ?? 0
+        guard !session.isClosing, let context = session.context, context.channel.isWritable else { return 0 }
+        return session.machine.room(of: serial)
     }
 
     func takes(site: NameID) -> Bool { true }
-    var isIdle: Bool { claimed.isEmpty }
+    var isIdle: Bool { true }
 
     func take(_ item: ActiveItem) {
         let id = "\(item.row.id)"
         guard let headers = session.machine.deliver(item.row.id, messageID: id, to: serial) else {
-            session.core.dispatcher.returnPlain(item)
+            session.core.dispatcher.returnPlain([item])
             return
         }
         session.write { encoder, buffer in
@@ -87,7 +86,7 @@ final class SubscriptionConsumer: Consumer {
         if headers.isSettled {
             session.core.dispatcher.removePlain(item)
         } else {
-            claimed[item.row.id] = item
+            session.claimed[item.row.id] = item
         }
     }
 
@@ -101,14 +100,17 @@ final class SubscriptionConsumer: Consumer {
 extension Dispatcher {
     /// A plain queue's item was acknowledged.
     func removePlain(_ item: ActiveItem) {
-        ended(item)
         batch.removed.append(item.row.id)
+        endClaim(item, succeeded: true)
     }
 
-    /// A plain queue's item goes back to its place.
-    func returnPlain(_ item: ActiveItem) {
-        ended(item)
-        item.source.returned.prepend(item)
-        touch(item.source)
+    /// Items of plain queues go back to their places.
+    func returnPlain(_ items: [ActiveItem]) {
+        // The last one first: each then goes in at the front, which costs nothing.
+        for item in items.sorted(by: { $1.isBefore($0) }) {
+            endClaim(item, succeeded: false)
+            item.source.putBack(item)
+            touch(item.source)
+        }
     }
 }

@@ -22,6 +22,14 @@ final class Topics {
         if listeners[topic]?.isEmpty == true { listeners[topic] = nil }
     }
 
+    /// All that a session listened to.
+    func remove(_ session: StompSession) {
+        for (topic, all) in listeners where all.contains(where: { $0.session === session }) {
+            listeners[topic] = all.filter { $0.session !== session && $0.session != nil }
+            if listeners[topic]?.isEmpty == true { listeners[topic] = nil }
+        }
+    }
+
     func publish(_ frame: StompFrame, topic: String) {
         for listener in listeners[topic] ?? [] { listener.session?.publish(frame, topic: topic, to: listener.serial) }
     }

@@ -24,17 +24,19 @@ final class WorkerRegistry {
 
     func joined(_ session: WorkerSession) {
         sessions[ObjectIdentifier(session)] = session
-        if let pid = session.hello?.pid { causes[pid] = nil }
+        guard let pid = session.hello?.pid else { return }
+        causes[pid] = nil
+        // It is the same worker, over a new link.
+        if let old = ended.removeValue(forKey: pid), let hello = old.hello { giveUp(old, hello, nil, cause: nil) }
     }
 
     func lost(_ session: WorkerSession) {
         sessions[ObjectIdentifier(session)] = nil
         guard let hello = session.hello else { return }
         if let cause = causes.removeValue(forKey: hello.pid) {
-            giveUp(session, cause: cause)
+            died(session, hello, cause: cause)
             return
         }
-        if session.inFlight.isEmpty { return }
         ended[hello.pid] = session
         // The supervisor reaps at once; a link that broke by itself isn't reported at all.
         let me = NIOLoopBound((self, session), eventLoop: loop)
@@ -42,47 +44,54 @@ final class WorkerRegistry {
             let (registry, session) = me.value
             guard registry.ended[hello.pid] === session else { return }
             registry.ended[hello.pid] = nil
-            registry.giveUp(session, cause: "the link to the worker broke")
+            if kill(hello.pid, 0) != 0, errno == ESRCH {
+                registry.died(session, hello, cause: "the worker ended")
+            } else {
+                // Its journal belongs to its next link by now.
+                registry.giveUp(session, hello, nil, cause: nil)
+            }
         }
     }
 
     func exited(pid: Int32, cause: String) {
-        if let session = ended.removeValue(forKey: pid) {
-            giveUp(session, cause: cause)
+        if let session = ended.removeValue(forKey: pid), let hello = session.hello {
+            died(session, hello, cause: cause)
         } else if sessions.values.contains(where: { $0.hello?.pid == pid }) {
             causes[pid] = cause
         }
     }
 
-    private func giveUp(_ session: WorkerSession, cause: String) {
-        guard let hello = session.hello else { return }
-        let entered = entered(hello)
-        if !session.inFlight.isEmpty {
-            log.warning(
-                "a worker ended with items in flight",
-                metadata: [
-                    "plugin": "\(hello.plugin)", "pid": "\(hello.pid)", "cause": "\(cause)",
-                    "in_flight": "\(session.inFlight.count)", "entered": "\(entered.count)",
-                ]
-            )
-        }
+    private func died(_ session: WorkerSession, _ hello: LinkHello, cause: String) {
+        giveUp(session, hello, session.inFlight.isEmpty ? nil : journal(hello), cause: cause)
         unlink(hello.journalPath)
-        session.giveUp(entered: entered, cause: "\(hello.plugin) \(hello.pluginVersion): \(cause)")
     }
 
-    /// Deliveries whose handler had been called.
-    ///
-    /// Where one's handle() was running, nothing else ran in that worker.
-    private func entered(_ hello: LinkHello) -> Set<UInt64> {
+    private func giveUp(
+        _ session: WorkerSession,
+        _ hello: LinkHello,
+        _ journal: InFlightJournal.Contents?,
+        cause: String?
+    ) {
+        guard !session.inFlight.isEmpty else { return }
+        log.warning(
+            "a worker's link ended with items in flight",
+            metadata: [
+                "plugin": "\(hello.plugin)", "pid": "\(hello.pid)", "cause": "\(cause ?? "the link broke")",
+                "in_flight": "\(session.inFlight.count)", "entered": "\(journal?.entered.count ?? 0)",
+            ]
+        )
+        session.giveUp(journal, cause: cause.map { "\(hello.plugin) \(hello.pluginVersion): \($0)" })
+    }
+
+    private func journal(_ hello: LinkHello) -> InFlightJournal.Contents? {
         do throws(InFlightJournal.Failure) {
-            let contents = try InFlightJournal.read(hello.journalPath)
-            return contents.inside.map { [$0] } ?? contents.entered
+            return try InFlightJournal.read(hello.journalPath)
         } catch {
             log.warning(
                 "a worker's journal can't be read: its items come back uncounted",
                 metadata: ["error": "\(error)"]
             )
-            return []
+            return nil
         }
     }
 }

@@ -18,7 +18,8 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     private(set) var hello: LinkHello?
     private var credits: [NameID: Int] = [:]
     private(set) var inFlight: [UInt64: ActiveItem] = [:]
-    private var refused: Set<NameID> = []
+    /// By name: a site may be refused before it had its first item.
+    private var refused: Set<String> = []
     private var refusesAll = false
     private var nextDelivery: UInt64 = 1
     private var outbox: [(UInt64, ActiveItem)] = []
@@ -34,9 +35,11 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     // MARK: Consumer
 
     func room(in line: QueueLine) -> Int {
-        refusesAll || isEnding || context?.channel.isWritable != true ? 0 : credits[line.queue] ?? 0
+        context?.channel.isWritable != true ? 0 : credits[line.queue] ?? 0
     }
-    func takes(site: NameID) -> Bool { !refused.contains(site) }
+    func takes(site: NameID) -> Bool {
+        !refusesAll && !isEnding && (refused.isEmpty || !refused.contains(core.dispatcher.names[site] ?? ""))
+    }
     var isIdle: Bool { inFlight.isEmpty }
 
     func take(_ item: ActiveItem) {
@@ -68,8 +71,8 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         case .results(let results): for result in results { end(result) }
         case .enqueue(let request, let site, let items): enqueue(request, site, items)
         case .hold(let site, let queue, let lane, let ms, let text):
-            guard let line = core.dispatcher.linesByName[queue.rawValue],
-                let source = line.sources.values.first(where: { core.dispatcher.names[$0.site] == site.rawValue })
+            guard let line = core.dispatcher.linesByName[queue.rawValue], let id = core.dispatcher.ids[site.rawValue],
+                let source = line.sources[id]
             else { return }
             core.dispatcher.hold(source, key: lane, ms: Int64(ms), text: text)
         case .refuse(let sites): refuse(sites)
@@ -98,6 +101,10 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     // MARK: Messages
 
     private func greet(_ hello: LinkHello) {
+        guard self.hello == nil, hello.version == LinkHello.protocolVersion else {
+            context?.close(promise: nil)
+            return
+        }
         self.hello = hello
         registry.joined(self)
         let queues = hello.queues
@@ -150,41 +157,48 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
 
     private func refuse(_ sites: [SiteName]) {
         if sites.isEmpty { refusesAll = true }
-        refused.formUnion(ids(of: sites))
+        refused.formUnion(sites.map(\.rawValue))
+        // What it hunts somebody else may hunt.
+        touchLines()
     }
 
     private func accept(_ sites: [SiteName]) {
         if sites.isEmpty { refusesAll = false }
-        refused.subtract(ids(of: sites))
+        refused.subtract(sites.map(\.rawValue))
         touchLines()
     }
 
-    private func ids(of sites: [SiteName]) -> [NameID] {
-        let wanted = Set(sites.map(\.rawValue))
-        return core.dispatcher.names.filter { wanted.contains($0.value) }.map(\.key)
-    }
-
     private func touchLines() {
-        for line in core.dispatcher.lines.values where line.consumers.contains(where: { $0 === self }) {
-            for source in line.sources.values where !source.isDry { core.dispatcher.touch(source) }
-        }
+        for line in core.dispatcher.lines(of: self) { core.dispatcher.touch(line) }
     }
 
-    /// The worker is gone: `entered` are the deliveries whose handler had been called.
-    func giveUp(entered: Set<UInt64>, cause: String) {
+    /// The link is gone.
+    ///
+    /// `journal` says which handlers had been called; nil: nobody knows. No `cause`: the worker lives, so that nothing
+    /// in it is to blame.
+    func giveUp(_ journal: InFlightJournal.Contents?, cause: String?) {
         let dispatcher = core.dispatcher
         let items = inFlight
         inFlight = [:]
-        let suspects: [UInt64: ActiveItem] = isEnding ? [:] : items.filter { entered.contains($0.key) }
+        let blamed: Set<UInt64> = cause == nil || isEnding ? [] : suspects(among: Set(items.keys), journal)
         for (id, item) in items.sorted(by: { $0.key < $1.key }) {
-            item.mayBeDuplicate = item.mayBeDuplicate || entered.contains(id)
-            if suspects.count == 1, suspects[id] != nil {
-                dispatcher.settleKilled(item, cause: cause)
+            if cause == nil || journal?.entered.contains(id) != false { item.mayBeDuplicate = true }
+            if let cause, blamed == [id] {
+                dispatcher.settle(item, Outcome(.overdue, text: cause))
                 continue
             }
             // With several in handlers at once none is charged until each was tried alone.
-            if suspects[id] != nil { item.isSuspect = true }
+            if blamed.contains(id) { item.isSuspect = true }
             dispatcher.settle(item, Outcome(.giveBack))
         }
+    }
+
+    /// Where a handle() was running, nothing else ran in that worker.
+    ///
+    /// A hunter has nothing in flight but a suspect.
+    private func suspects(among ids: Set<UInt64>, _ journal: InFlightJournal.Contents?) -> Set<UInt64> {
+        guard let journal else { return isHunting && ids.count == 1 ? ids : [] }
+        if let inside = journal.inside, ids.contains(inside) { return [inside] }
+        return ids.intersection(journal.entered)
     }
 }

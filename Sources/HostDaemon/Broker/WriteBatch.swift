@@ -36,13 +36,15 @@ struct WriteBatch: Sendable {
     var parks: [Park] = []
     var burials: [Burial] = []
     var savedLanes: [StoredLane] = []
-    var removedLanes: [LaneHash] = []
+    /// A lane that is saved and removed in one batch was removed last.
+    var removedLanes: Set<LaneHash> = []
 
     var isEmpty: Bool {
         finished.isEmpty && removed.isEmpty && delays.isEmpty && parks.isEmpty && burials.isEmpty && savedLanes.isEmpty
             && removedLanes.isEmpty
     }
 
+    /// What was decided later goes behind.
     mutating func append(_ other: WriteBatch) {
         finished += other.finished
         removed += other.removed
@@ -50,11 +52,12 @@ struct WriteBatch: Sendable {
         parks += other.parks
         burials += other.burials
         savedLanes += other.savedLanes
-        removedLanes += other.removedLanes
+        removedLanes.subtract(other.savedLanes.map(\.hash))
+        removedLanes.formUnion(other.removedLanes)
     }
 
     /// Writes all of it; returns the lanes whose row had to stay, since something is parked there.
-    func apply(to transaction: StoreTransaction, nowMs: Int64) throws(QueueStoreError) -> [LaneHash] {
+    func apply(to transaction: StoreTransaction, nowMs: Int64) throws(QueueStoreError) -> Set<LaneHash> {
         for lane in savedLanes { try transaction.save(lane: lane) }
         for id in finished { try transaction.finish(id, nowMs: nowMs) }
         for id in removed { try transaction.remove(id) }
@@ -80,8 +83,8 @@ struct WriteBatch: Sendable {
                 nowMs: nowMs
             )
         }
-        var kept: [LaneHash] = []
-        for lane in removedLanes where try !transaction.remove(lane: lane) { kept.append(lane) }
+        var kept: Set<LaneHash> = []
+        for lane in removedLanes where try !transaction.remove(lane: lane) { kept.insert(lane) }
         return kept
     }
 }

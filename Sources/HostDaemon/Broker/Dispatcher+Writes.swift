@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import Logging
+import NIOCore
+import QueueStore
+
+// What was decided goes to the store, in order, and again where it could not be written.
+extension Dispatcher {
+    func flushWrites() {
+        guard !batch.isEmpty, !isHoldingWrites else { return }
+        let written = batch
+        batch = WriteBatch()
+        let wall = clock.wallMs
+        let me = NIOLoopBound(self, eventLoop: loop)
+        store.write { (transaction) throws(QueueStoreError) in
+            try written.apply(to: transaction, nowMs: wall)
+        } completion: { result in
+            switch result {
+            case .failure(let error): me.value.writeAgain(written, error)
+            case .success(let kept): me.value.wrote(written, kept: kept)
+            }
+        }
+    }
+
+    /// Runs `work` once all that was decided so far is on disk; where the disk is full, that takes until there is room.
+    func whenWritten(_ work: @escaping () -> Void) {
+        flushWrites()
+        let me = NIOLoopBound((self, work), eventLoop: loop)
+        // The store reports in order: when this is done, it is known what became of all batches before it.
+        store.write { (_) throws(QueueStoreError) in
+        } completion: { _ in
+            let (dispatcher, work) = me.value
+            if dispatcher.isHoldingWrites { dispatcher.heldWork.append(work) } else { work() }
+        }
+    }
+
+    private func writeAgain(_ written: WriteBatch, _ error: QueueStoreError) {
+        failedBatch.append(written)
+        guard !isHoldingWrites else { return }
+        isHoldingWrites = true
+        log.error(
+            "outcomes could not be written; nothing more is handed out until they are, and they are tried again in a second",
+            metadata: ["error": "\(error)"]
+        )
+        retryLater { $0.writeFailed() }
+    }
+
+    private func writeFailed() {
+        isHoldingWrites = false
+        failedBatch.append(batch)
+        batch = failedBatch
+        failedBatch = WriteBatch()
+        let held = heldWork
+        heldWork = []
+        whenWritten { [self] in
+            for work in held { work() }
+            touchAll()
+        }
+    }
+
+    private func wrote(_ written: WriteBatch, kept: Set<LaneHash>) {
+        for delay in written.delays { expectDue(delay.dueMs) }
+        for lane in written.savedLanes { expectDue(lane.nextAttemptMs) }
+        rowsChanged(saved: written.savedLanes.map(\.hash), removed: written.removedLanes, kept: kept)
+    }
+}
