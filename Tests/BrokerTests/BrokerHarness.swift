@@ -133,7 +133,7 @@ final class BrokerHarness: Sendable {
                 line.sources.values.map { source in
                     "\(line.name)/\(source.site) claimed \(source.claimed) returned \(source.returned.count) windows "
                         + "\(source.windows.map(\.items.count)) unblocked \(source.unblocked.count) "
-                        + "retrying \(source.retrying.count) suspects \(source.suspects.count)"
+                        + "retrying \(source.retrying.count)"
                 }
             }
             let lanes = core.dispatcher.lanes.values.map { lane in

@@ -123,7 +123,7 @@ import Testing
         let (store, ids) = try await graveyard()
         let result = try await store.commit { transaction in
             try transaction.requeue(Self.filter { $0.site = "alice" }, after: 0, limit: 100, nowMs: 50_000) { letter in
-                letter.queue == "other" ? 0 : 60_000
+                .ready(queue: letter.queue, site: letter.site, expiresMs: letter.queue == "other" ? 0 : 60_000)
             }
         }
         #expect(result.items.map(\.text) == ["0", "1", "3", "4", "5"])
@@ -149,7 +149,9 @@ import Testing
         var sizes: [Int] = []
         while let place = after {
             let page = try await store.commit { transaction in
-                try transaction.requeue(DeadFilter(), after: place, limit: 4, nowMs: 50_000) { _ in 0 }
+                try transaction.requeue(DeadFilter(), after: place, limit: 4, nowMs: 50_000) {
+                    .ready(queue: $0.queue, site: $0.site, expiresMs: 0)
+                }
             }
             sizes.append(page.items.count)
             after = page.last
@@ -164,7 +166,9 @@ import Testing
         let result = try await store.commit { transaction in
             let item = try transaction.add(.to("c"))
             try transaction.shut(item)
-            return try transaction.requeue(Self.filter { $0.site = "alice" }, after: 0, limit: 9, nowMs: 1) { _ in 0 }
+            return try transaction.requeue(Self.filter { $0.site = "alice" }, after: 0, limit: 9, nowMs: 1) {
+                    .ready(queue: $0.queue, site: $0.site, expiresMs: 0)
+                }
         }
         let states = Dictionary(uniqueKeysWithValues: result.items.map { ($0.id, $0.state) })
         #expect(states[ids[5]] == .parked && states[ids[0]] == .ready)

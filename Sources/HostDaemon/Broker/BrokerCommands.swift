@@ -168,8 +168,6 @@ struct BrokerCommands {
     }
 
     static func time(_ ms: Int64) -> String {
-        Date(timeIntervalSince1970: Double(ms) / 1000).formatted(
-            .iso8601.year().month().day().time(includingFractionalSeconds: true)
-        )
+        LogTime(milliseconds: ms).description
     }
 }
