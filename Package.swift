@@ -87,8 +87,12 @@ let package = Package(
         module("PluginKitTesting", ["PluginKit", "PluginABI"]),
         module("OAuth1", [crypto]),
         .target(
-            name: "OMB", dependencies: ["PluginKit", "OAuth1"], path: "Plugins/OMB", swiftSettings: pluginSettings,
-            linkerSettings: pluginLinking),
+            name: "OMB",
+            dependencies: ["PluginKit", "OAuth1"],
+            path: "Plugins/OMB",
+            swiftSettings: pluginSettings,
+            linkerSettings: pluginLinking
+        ),
         // The host's foundations.
         module("Stomp", [nioCore, nioPosix]),
         module("HostConfig", ["QueueCore", yams]),
@@ -101,43 +105,74 @@ let package = Package(
         module(
             "PluginHost",
             [
-                "PluginFiles", "PluginABI", "QueueCore", "Telemetry", "RecipientDirectory", "WorkerLink", asyncHTTPClient,
+                "PluginFiles", "PluginABI", "QueueCore", "Telemetry", "RecipientDirectory", "WorkerLink",
+                asyncHTTPClient,
                 nioCore, nioPosix, nioHTTP1, nioConcurrency, grdb, logging,
-            ]),
+            ]
+        ),
         // The roles.
-        role("Supervisor", ["Control", "HostConfig", "PluginFiles", "Telemetry", "QueueCore", nioCore, nioPosix, logging]),
+        role(
+            "Supervisor",
+            ["Control", "HostConfig", "PluginFiles", "Telemetry", "QueueCore", nioCore, nioPosix, logging]
+        ),
         role(
             "Broker",
             [
-                "QueueStore", "Stomp", "WorkerLink", "Control", "HostConfig", "Telemetry", "QueueCore", nioCore, nioPosix,
+                "QueueStore", "Stomp", "WorkerLink", "Control", "HostConfig", "Telemetry", "QueueCore", nioCore,
+                nioPosix,
                 logging, deque, heap,
-            ]),
-        role("Worker", ["PluginHost", "WorkerLink", "Control", "HostConfig", "Telemetry", "QueueCore", nioCore, nioPosix, logging]),
-        role("Console", ["Control", "HostConfig", "Telemetry", "QueueCore", hummingbird, lifecycle, logging, nioCore, nioPosix]),
+            ]
+        ),
+        role(
+            "Worker",
+            ["PluginHost", "WorkerLink", "Control", "HostConfig", "Telemetry", "QueueCore", nioCore, nioPosix, logging]
+        ),
+        role(
+            "Console",
+            ["Control", "HostConfig", "Telemetry", "QueueCore", hummingbird, lifecycle, logging, nioCore, nioPosix]
+        ),
         role("Probe", ["PluginFiles", "PluginHost", "QueueCore"]),
         .executableTarget(
             name: "HostDaemon",
             dependencies: [
-                "Supervisor", "Broker", "Worker", "Console", "Probe", "HostConfig", "Telemetry", "QueueCore", argumentParser,
+                "Supervisor", "Broker", "Worker", "Console", "Probe", "HostConfig", "Telemetry", "QueueCore",
+                argumentParser,
                 logging,
-            ], path: "Sources/HostDaemon", exclude: roles, swiftSettings: settings),
+            ],
+            path: "Sources/HostDaemon",
+            exclude: roles,
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "QueueCtl",
-            dependencies: ["Control", "Stomp", "HostConfig", "RecipientDirectory", "QueueCore", argumentParser, nioCore, nioPosix],
-            swiftSettings: settings),
+            dependencies: [
+                "Control", "Stomp", "HostConfig", "RecipientDirectory", "QueueCore", argumentParser, nioCore, nioPosix,
+            ],
+            swiftSettings: settings
+        ),
         // A loopback receiver for `make run`, tests and benchmarks; never installed.
         .executableTarget(
-            name: "DemoReceiver", dependencies: ["OAuth1", argumentParser, nioCore, nioPosix, nioHTTP1], swiftSettings: settings),
+            name: "DemoReceiver",
+            dependencies: ["OAuth1", argumentParser, nioCore, nioPosix, nioHTTP1],
+            swiftSettings: settings
+        ),
         // Tests.
         .target(
             name: "TestSupport",
-            dependencies: ["QueueCore", "Stomp", nioCore, nioPosix, nioHTTP1, nioConcurrency], path: "Tests/Support",
-            swiftSettings: settings),
+            dependencies: ["QueueCore", "Stomp", nioCore, nioPosix, nioHTTP1, nioConcurrency],
+            path: "Tests/Support",
+            swiftSettings: settings
+        ),
         // hostd's probe role alone, for tests of modules below HostDaemon.
-        .executableTarget(name: "ProbeTestTool", dependencies: ["Probe"], path: "Tests/ProbeTestTool", swiftSettings: settings),
+        .executableTarget(
+            name: "ProbeTestTool",
+            dependencies: ["Probe"],
+            path: "Tests/ProbeTestTool",
+            swiftSettings: settings
+        ),
         tests("QueueCoreTests", ["QueueCore", "TestSupport"]),
         tests("PluginABITests", ["PluginABI", "TestSupport"]),
-        tests("PluginKitTests", ["PluginKit", "PluginKitTesting", "TestSupport"]),
+        tests("PluginKitTests", ["PluginKit", "PluginKitTesting", "PluginABI", "TestSupport"]),
         tests("OAuth1Tests", ["OAuth1"]),
         tests("OMBTests", ["OMB", "PluginKit", "PluginKitTesting", "OAuth1", "TestSupport"]),
         tests("StompTests", ["Stomp", "TestSupport", nioCore, nioPosix]),
@@ -153,24 +188,38 @@ let package = Package(
             [
                 "PluginHost", "PluginFiles", "PluginABI", "QueueCore", "RecipientDirectory", "Telemetry", "WorkerLink",
                 "TestSupport", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix,
-            ]),
-        tests("SupervisorTests", ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport", nioPosix, logging]),
-        tests("BrokerTests", ["Broker", "Control", "QueueStore", "Stomp", "WorkerLink", "QueueCore", "TestSupport", nioConcurrency, nioCore, nioPosix, logging]),
+            ]
+        ),
+        tests(
+            "SupervisorTests",
+            ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport", nioPosix, logging]
+        ),
+        tests(
+            "BrokerTests",
+            [
+                "Broker", "Control", "QueueStore", "Stomp", "WorkerLink", "QueueCore", "TestSupport", nioConcurrency,
+                nioCore, nioPosix, logging,
+            ]
+        ),
         tests(
             "WorkerTests",
             [
                 "Worker", "WorkerLink", "PluginHost", "PluginFiles", "Control", "QueueCore", "TestSupport", logging,
                 nioConcurrency, nioCore, nioPosix,
-            ]),
+            ]
+        ),
         tests(
             "ConsoleTests",
-            ["Console", "Control", "Telemetry", "TestSupport", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix]),
+            ["Console", "Control", "Telemetry", "TestSupport", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix]
+        ),
         tests(
             "QueueCtlTests",
             [
-                "QueueCtl", "Control", "HostConfig", "Stomp", "RecipientDirectory", "QueueCore", "TestSupport", argumentParser,
+                "QueueCtl", "Control", "HostConfig", "Stomp", "RecipientDirectory", "QueueCore", "TestSupport",
+                argumentParser,
                 nioCore, nioPosix,
-            ]),
-        tests("EndToEndTests", ["TestSupport", "Stomp", "QueueCore", "OAuth1", nioCore, nioPosix, nioHTTP1]),
+            ]
+        ),
+        tests("EndToEndTests", ["TestSupport", asyncHTTPClient, nioCore, nioHTTP1]),
     ]
 )

@@ -190,8 +190,16 @@ class Hostd:
     def start(self):
         self.launch()
         self.child.wait_until(lambda: {"bench", "omb"} <= {p.get("plugin") for p in self.processes("worker")}, 30)
-        self.stomp = Stomp(self.stomp_port)
+        self.child.wait_until(self.connect, 30)
         return self
+
+    def connect(self):
+        """Workers are there before the broker listens."""
+        try:
+            self.stomp = Stomp(self.stomp_port)
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def queuectl(self, *arguments):
         done = subprocess.run(

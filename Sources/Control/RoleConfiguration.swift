@@ -39,12 +39,14 @@ package struct SiteEntry: Codable, Hashable, Sendable {
 
 package struct BrokerConfiguration: Codable, Hashable, Sendable {
     package var stateDirectory: String
-    /// STOMP over TCP: host and port; nil = Unix socket only. Port 0: a free one, told in `status`.
+    /// STOMP over TCP: host and port; nil = Unix socket only.
+    ///
+    /// Port 0: a free one, told in `status`.
     package var listenHost: String?
     package var listenPort: Int = 0
     package var username: String?
     package var password: String?
-    /// `/queue/statusnet/`
+    /// `/queue/statusnet/`.
     package var basename = "/queue/statusnet/"
     package var controlChannels = ["/topic/statusnet-control", "/topic/statusnet/control"]
     /// GROUP/QUEUE or GROUP/QUEUE/SITE.
@@ -94,7 +96,9 @@ package struct WorkerConfiguration: Codable, Hashable, Sendable {
     package var pluginPath: String
     package var descriptor: PluginDescriptor
     package var generation: Int
-    /// 0, 1, ... among the workers of its plugin.
+    /// 0, 1, ...
+    ///
+    /// among the workers of its plugin.
     package var index: Int
     package var stateDirectory: String
     package var workerSocket: String

@@ -18,7 +18,9 @@ extension hostd_str {
         return hostd_str(ptr: UnsafePointer(copy.baseAddress?.assumingMemoryBound(to: CChar.self)), len: count)
     }
 
-    /// What it points to, in the call that it was passed to. A NULL pointer is empty, whatever its length says.
+    /// What it points to, in the call that it was passed to.
+    ///
+    /// A NULL pointer is empty, whatever its length says.
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: ptr, count: ptr == nil ? 0 : len) }
     var isEmpty: Bool { ptr == nil || len == 0 }
     /// Broken UTF-8 is repaired.
@@ -52,7 +54,9 @@ extension hostd_http_request: SizedStruct {}
 extension hostd_recipient: SizedStruct {}
 
 extension SizedStruct {
-    /// A copy of what the other side filled in; what it doesn't know is zero (HOSTD_HAS). nil where it is too small to be one.
+    /// A copy of what the other side filled in; what it doesn't know is zero (HOSTD_HAS).
+    ///
+    /// nil where it is too small to be one.
     static func read(_ source: UnsafeRawPointer?, atLeast minimum: Int) -> Self? {
         guard let source else { return nil }
         let size = Int(source.load(as: UInt32.self))

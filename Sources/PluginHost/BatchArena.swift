@@ -4,7 +4,9 @@ import PluginABI
 import WorkerLink
 
 /// The memory of all jobs of one batch: one copy of its bytes and one `hostd_job` per item, freed when the last of its
-/// deliveries is done with it. So a delivery costs no allocation of its own for what the plugin sees.
+/// deliveries is done with it.
+///
+/// So a delivery costs no allocation of its own for what the plugin sees.
 ///
 /// `@unchecked Sendable`: written in init only; plugins read it from any thread.
 final class BatchArena: @unchecked Sendable {

@@ -13,7 +13,9 @@ package struct SiteSettings: Hashable, Sendable {
     package var name: String
     /// URL with a slash at the end.
     package var root: String
-    /// The plugin's keys, checked, defaults filled in. May hold secrets: never log this.
+    /// The plugin's keys, checked, defaults filled in.
+    ///
+    /// May hold secrets: never log this.
     package var values: [String: String]
 
     package init(nickname: SiteName, server: String, name: String, root: String, values: [String: String]) {
@@ -67,7 +69,8 @@ final class ConfigSnapshot: @unchecked Sendable {
     /// As the ABI names it; the reference is the caller's.
     var opaque: OpaquePointer { OpaquePointer(Unmanaged.passUnretained(self).toOpaque()) }
 
-    /// A pointer that came back from a plugin. It can't be checked: a plugin that makes one up reads wild memory, as with
-    /// any pointer.
+    /// A pointer that came back from a plugin.
+    ///
+    /// It can't be checked: a plugin that makes one up reads wild memory, as with any pointer.
     static func at(_ pointer: OpaquePointer) -> Unmanaged<ConfigSnapshot> { .fromOpaque(UnsafeRawPointer(pointer)) }
 }

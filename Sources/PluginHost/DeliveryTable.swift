@@ -3,7 +3,9 @@ import NIOConcurrencyHelpers
 import PluginABI
 import QueueCore
 
-/// The deliveries that are inside the plugin, by token. Any thread may ask: complete() and stage() come from anywhere.
+/// The deliveries that are inside the plugin, by token.
+///
+/// Any thread may ask: complete() and stage() come from anywhere.
 ///
 /// `@unchecked Sendable`: all state is behind the lock, which is never held while plugin code runs.
 final class DeliveryTable: @unchecked Sendable {

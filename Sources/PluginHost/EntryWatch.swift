@@ -43,7 +43,9 @@ final class EntryWatch: Sendable {
     /// The first deadline of what is, or was lately, in flight; the loop can't look after it while it is inside.
     private let earliestDeadlineNs = Atomic<Int64>(.max)
 
-    /// Nothing else of the host runs on the loop meanwhile. On the loop.
+    /// Nothing else of the host runs on the loop meanwhile.
+    ///
+    /// On the loop.
     var isInside: Bool { enteredNs.load(ordering: .relaxed) != 0 }
 
     func enter(_ place: Place, token: hostd_token) {
@@ -66,8 +68,10 @@ final class EntryWatch: Sendable {
 
     func forgetDeadlines() { earliestDeadlineNs.store(.max, ordering: .relaxed) }
 
-    /// Non-nil where the loop has been inside for longer than it may: past the first deadline of what is in flight, or, with
-    /// nothing in flight, past `patienceNs`. Any thread.
+    /// Non-nil where the loop has been inside for longer than it may: past the first deadline of what is in flight, or,
+    /// with nothing in flight, past `patienceNs`.
+    ///
+    /// Any thread.
     func stuck(nowNs: Int64, patienceNs: Int64) -> Sighting? {
         let entered = enteredNs.load(ordering: .relaxed)
         guard entered != 0, nowNs - entered > Self.politeNs else { return nil }

@@ -32,33 +32,48 @@ enum ExtensionTables {
 
     nonisolated(unsafe) private static let http = place(
         hostd_http(
-            struct_size: UInt32(MemoryLayout<hostd_http>.size), reserved0: 0,
-            send: { HostTable.instance($0)?.httpSend($1, $2, $3) ?? ExtensionTables.invalid }))
+            struct_size: UInt32(MemoryLayout<hostd_http>.size),
+            reserved0: 0,
+            send: { HostTable.instance($0)?.httpSend($1, $2, $3) ?? ExtensionTables.invalid }
+        )
+    )
 
     nonisolated(unsafe) private static let loop = place(
         hostd_loop(
-            struct_size: UInt32(MemoryLayout<hostd_loop>.size), reserved0: 0,
+            struct_size: UInt32(MemoryLayout<hostd_loop>.size),
+            reserved0: 0,
             timer: { HostTable.instance($0)?.timer($1, $2, $3, $4, $5) ?? ExtensionTables.invalid },
             watch: { HostTable.instance($0)?.watch($1, $2, $3, $4, $5) ?? ExtensionTables.invalid },
-            rewatch: { HostTable.instance($0)?.rewatch($1, $2) ?? HOSTD_E_INVAL }))
+            rewatch: { HostTable.instance($0)?.rewatch($1, $2) ?? HOSTD_E_INVAL }
+        )
+    )
 
     nonisolated(unsafe) private static let recipients = place(
         hostd_recipients(
-            struct_size: UInt32(MemoryLayout<hostd_recipients>.size), reserved0: 0,
+            struct_size: UInt32(MemoryLayout<hostd_recipients>.size),
+            reserved0: 0,
             page: { HostTable.instance($0)?.recipientsPage($1, $2, $3, $4, $5, $6, $7) ?? ExtensionTables.invalid },
             get: { HostTable.instance($0)?.recipientsGet($1, $2, $3, $4, $5, $6) ?? ExtensionTables.invalid },
             put: { HostTable.instance($0)?.recipientsPut($1, $2, $3, $4) ?? ExtensionTables.invalid },
-            remove: { HostTable.instance($0)?.recipientsRemove($1, $2, $3, $4, $5, $6, $7) ?? ExtensionTables.invalid }))
+            remove: { HostTable.instance($0)?.recipientsRemove($1, $2, $3, $4, $5, $6, $7) ?? ExtensionTables.invalid }
+        )
+    )
 
     nonisolated(unsafe) private static let keyValues = place(
         hostd_kv_store(
-            struct_size: UInt32(MemoryLayout<hostd_kv_store>.size), reserved0: 0,
+            struct_size: UInt32(MemoryLayout<hostd_kv_store>.size),
+            reserved0: 0,
             get: { HostTable.instance($0)?.keyValueGet($1, $2, $3, $4) ?? ExtensionTables.invalid },
-            put: { HostTable.instance($0)?.keyValuePut($1, $2, $3, $4, $5, $6, $7) ?? ExtensionTables.invalid }))
+            put: { HostTable.instance($0)?.keyValuePut($1, $2, $3, $4, $5, $6, $7) ?? ExtensionTables.invalid }
+        )
+    )
 
     nonisolated(unsafe) private static let metrics = place(
         hostd_metrics(
-            struct_size: UInt32(MemoryLayout<hostd_metrics>.size), reserved0: 0,
+            struct_size: UInt32(MemoryLayout<hostd_metrics>.size),
+            reserved0: 0,
             define: { HostTable.instance($0)?.metricsDefine($1, $2, $3, $4) ?? HOSTD_E_INVAL },
-            record: { HostTable.instance($0)?.metricsRecord($1, $2, $3) ?? HOSTD_E_INVAL }))
+            record: { HostTable.instance($0)?.metricsRecord($1, $2, $3) ?? HOSTD_E_INVAL }
+        )
+    )
 }

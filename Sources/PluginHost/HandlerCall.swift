@@ -29,16 +29,24 @@ final class HandlerCall: @unchecked Sendable {
     /// Guarded by the table's lock.
     var staged: StagedItems?
 
-    /// On the loop: the plugin was told that the deadline is near.
-    var isCancelled = false
+    /// On the loop: when the plugin was told that the deadline is near; nil = not yet.
+    var cancelledNs: Int64?
     /// On the loop: the broker link that it came by is gone, so nobody waits for its outcome.
     var isOrphan = false
     /// On the loop: what the item's frame says of its own recipients; nil = not looked at yet.
     var inlineRecipients: InlineRecipients??
 
     init(
-        delivery: UInt64, item: UInt64, site: OpenSite, queue: ServedQueue, config: ConfigSnapshot, arena: BatchArena,
-        job: UnsafeMutablePointer<hostd_job>, startedNs: Int64, deadlineNs: Int64, cancelNs: Int64
+        delivery: UInt64,
+        item: UInt64,
+        site: OpenSite,
+        queue: ServedQueue,
+        config: ConfigSnapshot,
+        arena: BatchArena,
+        job: UnsafeMutablePointer<hostd_job>,
+        startedNs: Int64,
+        deadlineNs: Int64,
+        cancelNs: Int64
     ) {
         self.delivery = delivery
         self.item = item
@@ -53,6 +61,14 @@ final class HandlerCall: @unchecked Sendable {
     }
 
     var token: hostd_token { job.pointee.token }
+
+    /// When the host's patience ends: at the deadline, but never without the time between a cancel() and it.
+    ///
+    /// So nobody is blamed for a machine that stood still.
+    var overdueNs: Int64 {
+        guard let cancelledNs else { return .max }
+        return max(deadlineNs, cancelledNs + (deadlineNs - cancelNs))
+    }
 }
 
 /// A queue that the plugin serves, with its handler's table.

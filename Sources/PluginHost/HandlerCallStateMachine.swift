@@ -70,7 +70,9 @@ struct HandlerCallStateMachine {
         }
     }
 
-    /// The host ends it (deadline, end of a drain). False where its outcome is known already.
+    /// The host ends it (deadline, end of a drain).
+    ///
+    /// False where its outcome is known already.
     mutating func giveUp() -> Bool {
         switch state {
         case .entered, .pending:

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import PluginABI
 
-/// The C table of host calls that one plugin gets: thin global functions that find the instance through `impl` and call its
-/// method of the same name (`PluginInstance+HostCalls.swift`). Which thread may call what: hostd_plugin.h.
+/// The C table of host calls that one plugin gets: thin global functions that find the instance through `impl` and call
+/// its method of the same name (`PluginInstance+HostCalls.swift`).
+///
+/// Which thread may call what: hostd_plugin.h.
 enum HostTable {
     /// Allocated once and never freed, with a reference to the instance: a plugin may hold it for ever.
     static func make(for instance: PluginInstance) -> UnsafePointer<hostd_host> {
@@ -41,7 +43,9 @@ enum HostTable {
     }
 
     private static func configGet(
-        _ config: OpaquePointer?, _ key: hostd_str, _ value: UnsafeMutablePointer<hostd_str>?
+        _ config: OpaquePointer?,
+        _ key: hostd_str,
+        _ value: UnsafeMutablePointer<hostd_str>?
     ) -> Int32 {
         guard let config, let value else { return HOSTD_E_INVAL }
         guard let found = ConfigSnapshot.at(config).takeUnretainedValue()[key] else {

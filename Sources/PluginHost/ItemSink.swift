@@ -2,7 +2,9 @@
 package import QueueCore
 package import WorkerLink
 
-/// Where a plugin's work goes; the worker's `BrokerPort` is one. PluginHost knows no broker.
+/// Where a plugin's work goes; the worker's `BrokerPort` is one.
+///
+/// PluginHost knows no broker.
 ///
 /// Called on the plugin's loop, possibly from inside a call of the plugin into the host: an implementation takes note and
 /// returns, it never calls back into the plugin's instance.

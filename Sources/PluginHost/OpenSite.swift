@@ -43,7 +43,9 @@ final class OpenSite: @unchecked Sendable {
         let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 64, alignment: 1)
         bytes.copyBytes(from: nickname.rawValue.utf8)
         name = hostd_str(
-            ptr: UnsafePointer(bytes.baseAddress?.assumingMemoryBound(to: CChar.self)), len: nickname.rawValue.utf8.count)
+            ptr: UnsafePointer(bytes.baseAddress?.assumingMemoryBound(to: CChar.self)),
+            len: nickname.rawValue.utf8.count
+        )
     }
 
     deinit {

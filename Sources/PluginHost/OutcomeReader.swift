@@ -2,7 +2,9 @@
 import PluginABI
 import QueueCore
 
-/// Reads a handler's verdict out of C memory. Whatever is not one of the five is a retry that says so.
+/// Reads a handler's verdict out of C memory.
+///
+/// Whatever is not one of the five is a retry that says so.
 enum OutcomeReader {
     private static let minimumSize = hostd_result.end(of: \.code)
 
@@ -12,7 +14,9 @@ enum OutcomeReader {
             return (HOSTD_E_INVAL, misuse("complete() without a result"))
         }
         guard let outcome = outcome(result) else {
-            return (HOSTD_E_INVAL, misuse("complete() with code \(result.code), or a cursor over \(HOSTD_MAX_CURSOR) bytes"))
+            return (
+                HOSTD_E_INVAL, misuse("complete() with code \(result.code), or a cursor over \(HOSTD_MAX_CURSOR) bytes")
+            )
         }
         return (HOSTD_OK, outcome)
     }
@@ -23,7 +27,9 @@ enum OutcomeReader {
         let result = out.pointee
         // The common end of a delivery: nothing to copy.
         guard result.code == value, let outcome = outcome(result) else {
-            return misuse("handle() returned \(value) with code \(result.code) and \(result.cursor.bytes.count) bytes of cursor")
+            return misuse(
+                "handle() returned \(value) with code \(result.code) and \(result.cursor.bytes.count) bytes of cursor"
+            )
         }
         return outcome
     }

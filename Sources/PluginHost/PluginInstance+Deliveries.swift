@@ -7,7 +7,9 @@ import QueueCore
 package import WorkerLink
 
 extension PluginInstance {
-    /// Calls the handlers of a batch, in order. What can't be handled here is given back at once. On the loop.
+    /// Calls the handlers of a batch, in order.
+    ///
+    /// What can't be handled here is given back at once. On the loop.
     package func deliver(_ batch: DeliveredBatch) {
         loop.preconditionInEventLoop()
         let arena = BatchArena(batch)
@@ -28,7 +30,11 @@ extension PluginInstance {
     }
 
     private func prepare(
-        _ item: DeliveredItem, _ queue: ServedQueue, _ site: OpenSite, _ arena: BatchArena, _ index: Int
+        _ item: DeliveredItem,
+        _ queue: ServedQueue,
+        _ site: OpenSite,
+        _ arena: BatchArena,
+        _ index: Int
     ) -> HandlerCall? {
         guard let payload = arena.slice(item.payload), let shared = arena.slice(item.shared),
             let lane = arena.slice(item.lane), let dedupeKey = arena.slice(item.dedupeKey),
@@ -38,13 +44,34 @@ extension PluginInstance {
         let timeout = item.timeoutMs > 0 ? Int64(item.timeoutMs) * 1_000_000 : queue.timeoutNs
         let job = arena.job(index)
         job.pointee = hostd_job(
-            struct_size: UInt32(MemoryLayout<hostd_job>.size), flags: UInt32(item.flags.rawValue), token: 0,
-            site: site.handle, config: site.config.opaque, queue: queue.name, payload: payload, shared: shared, lane: lane,
-            dedup_key: dedupeKey, cursor: cursor, attempt: item.attempt, kills: item.kills, enqueued_ms: item.enqueuedMs,
-            deadline_ms: (now + timeout) / 1_000_000)
+            struct_size: UInt32(MemoryLayout<hostd_job>.size),
+            flags: UInt32(item.flags.rawValue),
+            token: 0,
+            site: site.handle,
+            config: site.config.opaque,
+            queue: queue.name,
+            payload: payload,
+            shared: shared,
+            lane: lane,
+            dedup_key: dedupeKey,
+            cursor: cursor,
+            attempt: item.attempt,
+            kills: item.kills,
+            enqueued_ms: item.enqueuedMs,
+            deadline_ms: (now + timeout) / 1_000_000
+        )
         let call = HandlerCall(
-            delivery: item.id, item: item.item, site: site, queue: queue, config: site.config, arena: arena, job: job,
-            startedNs: now, deadlineNs: now + timeout, cancelNs: now + timeout / 10 * 9)
+            delivery: item.id,
+            item: item.item,
+            site: site,
+            queue: queue,
+            config: site.config,
+            arena: arena,
+            job: job,
+            startedNs: now,
+            deadlineNs: now + timeout,
+            cancelNs: now + timeout / 10 * 9
+        )
         guard deliveries.insert(call) != 0 else { return nil }
         return call
     }
@@ -87,8 +114,10 @@ extension PluginInstance {
             finish(call, outcome)
         case .finishDroppingReturned(let outcome):
             log.host(
-                .warning, "handle() returned an outcome after complete() had been called for it; the first one counts",
-                ["queue": "\(call.queue.descriptor.queue)", "item": "\(call.item)"])
+                .warning,
+                "handle() returned an outcome after complete() had been called for it; the first one counts",
+                ["queue": "\(call.queue.descriptor.queue)", "item": "\(call.item)"]
+            )
             finish(call, outcome)
         case .await, .none:
             break
@@ -114,7 +143,9 @@ extension PluginInstance {
         return status
     }
 
-    /// The outcome of a delivery is known and it is out of the table. On the loop.
+    /// The outcome of a delivery is known and it is out of the table.
+    ///
+    /// On the loop.
     private func finish(_ call: HandlerCall, _ outcome: Outcome) {
         journal?.leave(slot: HandleTable<HandlerCall>.slot(of: call.token), delivery: call.delivery)
         let site = call.site
@@ -123,45 +154,57 @@ extension PluginInstance {
         let staged = keepsStaged ? deliveries.takeStaged(call) : []
         if call.isOrphan {
             log.host(
-                .debug, "an outcome was dropped: the broker that wanted it is gone",
-                ["item": "\(call.item)", "outcome": "\(outcome.code)"])
+                .debug,
+                "an outcome was dropped: the broker that wanted it is gone",
+                ["item": "\(call.item)", "outcome": "\(outcome.code)"]
+            )
         } else {
             let elapsedUs = (HostClock.monotonicNs() - call.startedNs) / 1000
             sink.settle(
-                ItemResult(id: call.delivery, outcome: outcome, staged: staged, elapsedUs: UInt32(clamping: elapsedUs)))
+                ItemResult(id: call.delivery, outcome: outcome, staged: staged, elapsedUs: UInt32(clamping: elapsedUs))
+            )
         }
         if site.phase == .draining { closeIfIdle(site) }
     }
 
-    /// The host ends a delivery; the plugin's complete() for it will be stale. Its memory stays, since the plugin doesn't
-    /// know of it: the worker is about to end. On the loop.
+    /// The host ends a delivery; the plugin's complete() for it will be stale.
+    ///
+    /// Its memory stays, since the plugin doesn't know of it: the worker is about to end. On the loop.
     func giveUp(_ call: HandlerCall, _ outcome: Outcome) {
         guard deliveries.giveUp(call) else { return }
         abandoned.append(call.arena)
         finish(call, outcome)
     }
 
-    /// Tells the plugin that a delivery should end soon. On the loop.
+    /// Tells the plugin that a delivery should end soon.
+    ///
+    /// On the loop.
     func cancel(_ call: HandlerCall) {
-        guard !call.isCancelled, deliveries[call.token] === call else { return }
-        call.isCancelled = true
+        guard call.cancelledNs == nil, deliveries[call.token] === call else { return }
+        call.cancelledNs = HostClock.monotonicNs()
         guard let cancel = call.queue.cancel else { return }
         enter(.cancel, token: call.token) { cancel(call.site.state, call.token) }
     }
 
-    /// The broker wants these deliveries to end soon. On the loop.
+    /// The broker wants these deliveries to end soon.
+    ///
+    /// On the loop.
     package func cancel(deliveries ids: [UInt64]) {
         let ids = Set(ids)
         for call in deliveries.all where !call.isOrphan && ids.contains(call.delivery) { cancel(call) }
     }
 
-    /// The broker link is gone: what is in flight goes on, but nobody waits for its outcome. On the loop.
+    /// The broker link is gone: what is in flight goes on, but nobody waits for its outcome.
+    ///
+    /// On the loop.
     package func forgetDeliveries() {
         for call in deliveries.all { call.isOrphan = true }
         journal?.clear()
     }
 
-    /// Ends all deliveries whose handlers were entered: the worker is about to end. On the loop.
+    /// Ends all deliveries whose handlers were entered: the worker is about to end.
+    ///
+    /// On the loop.
     package func giveBackAll(_ text: String) {
         var outcome = Outcome(.giveBack, text: text)
         outcome.maybeDelivered = true
@@ -187,19 +230,22 @@ extension PluginInstance {
         var next = Int64.max
         var isOverdue = false
         for call in deliveries.all {
-            if now >= call.deadlineNs {
+            if now >= call.overdueNs {
                 log.host(
-                    .error, "a delivery missed its deadline; its worker ends",
+                    .error,
+                    "a delivery missed its deadline; its worker ends",
                     [
-                        "site": "\(call.site.nickname)", "queue": "\(call.queue.descriptor.queue)", "item": "\(call.item)",
-                    ])
+                        "site": "\(call.site.nickname)", "queue": "\(call.queue.descriptor.queue)",
+                        "item": "\(call.item)",
+                    ]
+                )
                 let seconds = Double(call.deadlineNs - call.startedNs) / 1e9
                 giveUp(call, Outcome(.overdue, text: "not completed within \(seconds) s"))
                 isOverdue = true
             } else {
                 watch.noteDeadline(call.deadlineNs)
-                next = min(next, now >= call.cancelNs ? call.deadlineNs : call.cancelNs)
                 if now >= call.cancelNs { cancel(call) }
+                next = min(next, call.cancelledNs == nil ? call.cancelNs : call.overdueNs)
             }
         }
         // With many slow deliveries one look serves several: 10 ms are nothing to a deadline.

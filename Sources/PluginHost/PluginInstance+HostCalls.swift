@@ -13,9 +13,13 @@ extension PluginInstance {
         return site == 0 || siteTable[site] != nil ? nil : HOSTD_E_STALE
     }
 
-    /// [any]
+    // [any]
     func log(
-        _ level: Int32, _ site: hostd_site, _ token: hostd_token, _ message: hostd_str, _ fields: UnsafePointer<hostd_kv>?,
+        _ level: Int32,
+        _ site: hostd_site,
+        _ token: hostd_token,
+        _ message: hostd_str,
+        _ fields: UnsafePointer<hostd_kv>?,
         _ count: Int
     ) {
         guard log.isEnabled(level) else { return }
@@ -30,17 +34,21 @@ extension PluginInstance {
         log.write(level, message, UnsafeBufferPointer(start: fields, count: fields == nil ? 0 : count), known)
     }
 
-    /// [any]
+    // [any]
     func post(_ function: hostd_fn?, _ user: UnsafeMutableRawPointer?) -> Int32 {
         guard let function else { return HOSTD_E_INVAL }
         guard !log.isClosed else { return HOSTD_E_CLOSED }
         // The pointer is the plugin's; the host only passes it back.
         nonisolated(unsafe) let user = user
-        loop.execute { self.enter(.callback) { function(user) } }
+        loop.execute {
+            // shutdown() may have come in between.
+            guard self.phase != .ended else { return }
+            self.enter(.callback) { function(user) }
+        }
         return HOSTD_OK
     }
 
-    /// [any]
+    // [any]
     func stage(_ token: hostd_token, _ items: UnsafePointer<hostd_item>?, _ stride: Int, _ count: Int) -> Int32 {
         deliveries.stage(token) { $0.add(items, stride: stride, count: count, queueNamed: knownQueue) }
     }
@@ -50,9 +58,13 @@ extension PluginInstance {
         knownQueues.first { $0.text.equals(name) }?.name
     }
 
-    /// [serial]
+    // [serial]
     func enqueue(
-        _ site: hostd_site, _ items: UnsafePointer<hostd_item>?, _ stride: Int, _ count: Int, _ function: hostd_status_fn?,
+        _ site: hostd_site,
+        _ items: UnsafePointer<hostd_item>?,
+        _ stride: Int,
+        _ count: Int,
+        _ function: hostd_status_fn?,
         _ user: UnsafeMutableRawPointer?
     ) -> hostd_op {
         if let refusal = refusal(for: site) { return hostd_op(refusal) }
@@ -66,7 +78,11 @@ extension PluginInstance {
         sink.enqueue(site: site.nickname, new.items) { error in
             guard self.operations.finish(op) else { return }
             if let error {
-                self.log.host(.warning, "items of the plugin were not enqueued", ["error": "\(error)", "site": "\(site.nickname)"])
+                self.log.host(
+                    .warning,
+                    "items of the plugin were not enqueued",
+                    ["error": "\(error)", "site": "\(site.nickname)"]
+                )
             }
             guard let function else { return }
             self.callBack { function(user, op, error == nil ? HOSTD_OK : HOSTD_E_FAIL) }
@@ -74,14 +90,14 @@ extension PluginInstance {
         return op
     }
 
-    /// [any]
+    // [any]
     func siteName(_ handle: hostd_site, _ name: UnsafeMutablePointer<hostd_str>?) -> Int32 {
         guard let name else { return HOSTD_E_INVAL }
         name.pointee = siteTable[handle]?.name ?? .empty
         return name.pointee.isEmpty ? HOSTD_E_STALE : HOSTD_OK
     }
 
-    /// [any]
+    // [any]
     func drained(_ handle: hostd_site) -> Int32 {
         guard let site = siteTable[handle] else { return HOSTD_E_STALE }
         if loop.inEventLoop {
@@ -98,13 +114,15 @@ extension PluginInstance {
         return HOSTD_OK
     }
 
-    /// [serial]
+    // [serial]
     func cancel(operation: hostd_op) -> Int32 {
         guard loop.inEventLoop else { return HOSTD_E_THREAD }
-        return operations.cancel(operation)
+        guard let taken = operations.take(operation) else { return HOSTD_E_STALE }
+        taken.abandon()
+        return HOSTD_OK
     }
 
-    /// [any]
+    // [any]
     func hold(_ handle: hostd_site, _ queue: hostd_str, _ lane: hostd_str, _ ms: UInt32, _ text: hostd_str) -> Int32 {
         guard let site = siteTable[handle] else { return HOSTD_E_STALE }
         guard let queue = knownQueue(queue) else { return HOSTD_E_INVAL }

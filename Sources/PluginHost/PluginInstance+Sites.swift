@@ -4,13 +4,19 @@ import PluginABI
 package import QueueCore
 
 extension PluginInstance {
-    /// Whether deliveries of this site are taken. On the loop.
+    /// Whether deliveries of this site are taken.
+    ///
+    /// On the loop.
     package func isOpen(_ site: SiteName) -> Bool { sites[site]?.phase == .open }
 
-    /// The sites that are not closed. On the loop.
+    /// The sites that are not closed.
+    ///
+    /// On the loop.
     package var siteNames: [SiteName] { Array(sites.keys) }
 
-    /// Opens a site, or says why the plugin refused. On the loop.
+    /// Opens a site, or says why the plugin refused.
+    ///
+    /// On the loop.
     package func open(_ settings: SiteSettings) throws(PluginHostError) {
         loop.preconditionInEventLoop()
         guard sites[settings.nickname] == nil else { throw .siteIsOpen(settings.nickname) }
@@ -32,20 +38,28 @@ extension PluginInstance {
             }
         }
         guard status >= 0 else {
-            operations.cancelAll(of: site.handle)
+            for operation in operations.takeAll(of: site.handle) { operation.abandon() }
             siteTable.remove(site)
-            throw .siteOpenFailed(plugin: self.settings.plugin, site: settings.nickname, status: status, message: message)
+            throw .siteOpenFailed(
+                plugin: self.settings.plugin,
+                site: settings.nickname,
+                status: status,
+                message: message
+            )
         }
         site.state = state
         site.phase = .open
         sites[settings.nickname] = site
     }
 
-    /// Puts new settings into force. False where the plugin can't change an open site: then drain it and open it anew.
-    /// Jobs under way keep their own snapshot. On the loop.
+    /// Puts new settings into force.
+    ///
+    /// False where the plugin can't change an open site: then drain it and open it anew. Jobs under way keep their own
+    /// snapshot. On the loop.
     package func reconfigure(_ settings: SiteSettings) throws(PluginHostError) -> Bool {
         loop.preconditionInEventLoop()
-        guard let site = sites[settings.nickname], site.phase == .open, let reconfigure = table.pointee.site_reconfigure else {
+        guard let site = sites[settings.nickname], site.phase == .open, let reconfigure = table.pointee.site_reconfigure
+        else {
             return false
         }
         guard site.settings != settings else { return true }
@@ -55,15 +69,21 @@ extension PluginInstance {
         }
         guard status >= 0 else {
             throw .reconfigureFailed(
-                plugin: self.settings.plugin, site: settings.nickname, status: status, message: message)
+                plugin: self.settings.plugin,
+                site: settings.nickname,
+                status: status,
+                message: message
+            )
         }
         site.settings = settings
         site.config = config
         return true
     }
 
-    /// Tells the plugin that no new items of a site come; closes the site when it is idle, or at the deadline. Deliveries
-    /// that are under way go on; those that are not done at the deadline are given back, which counts as nothing. On the loop.
+    /// Tells the plugin that no new items of a site come; closes the site when it is idle, or at the deadline.
+    ///
+    /// Deliveries that are under way go on; those that are not done at the deadline are given back, which counts as
+    /// nothing. On the loop.
     package func drain(_ name: SiteName, within timeout: TimeAmount, closed: @escaping () -> Void) {
         loop.preconditionInEventLoop()
         guard let site = sites[name] else {
@@ -75,13 +95,17 @@ extension PluginInstance {
         site.phase = .draining
         site.drainDeadlineMs = HostClock.monotonicMs() + timeout.nanoseconds / 1_000_000
         // Near the end the plugin is asked to let go of what is still under way.
-        loop.assumeIsolated().scheduleTask(in: .nanoseconds(timeout.nanoseconds / 10 * 8)) { self.cancelDeliveries(of: site) }
+        loop.assumeIsolated().scheduleTask(in: .nanoseconds(timeout.nanoseconds / 10 * 8)) {
+            self.cancelDeliveries(of: site)
+        }
         loop.assumeIsolated().scheduleTask(in: timeout) { self.endDrain(site) }
         enter(.siteDrain) { table.pointee.site_drain?(site.state, site.drainDeadlineMs) }
         closeIfIdle(site)
     }
 
-    /// The plugin said drained(), or a delivery ended. On the loop.
+    /// The plugin said drained(), or a delivery ended.
+    ///
+    /// On the loop.
     func closeIfIdle(_ site: OpenSite) {
         guard site.phase == .draining, site.isDrained, site.inFlight == 0 else { return }
         // Not from within a call of the plugin: site_close may free what that call uses.
@@ -106,7 +130,7 @@ extension PluginInstance {
 
     private func close(_ site: OpenSite) {
         site.phase = .closed
-        operations.cancelAll(of: site.handle)
+        for operation in operations.takeAll(of: site.handle) { operation.abandon() }
         enter(.siteClose) { table.pointee.site_close?(site.state) }
         siteTable.remove(site)
         sites[site.nickname] = nil

@@ -9,7 +9,7 @@ package import WorkerLink
 /// What an instance must know besides its plugin.
 package struct PluginSettings: Sendable {
     package var plugin: PluginName
-    /// "hostd 1.4.2"
+    /// "hostd 1.4.2".
     package var hostVersion: String
     /// Of the plugin's handlers, those that this worker serves.
     package var queues: [QueueName]
@@ -20,7 +20,11 @@ package struct PluginSettings: Sendable {
     package var keyValuePath: String
 
     package init(
-        plugin: PluginName, hostVersion: String, queues: [QueueName], recipientsPath: String, keyValuePath: String
+        plugin: PluginName,
+        hostVersion: String,
+        queues: [QueueName],
+        recipientsPath: String,
+        keyValuePath: String
     ) {
         self.plugin = plugin
         self.hostVersion = hostVersion
@@ -67,6 +71,7 @@ package final class PluginInstance: @unchecked Sendable {
     var sweepAtNs = Int64.max
     var sweepTask: Scheduled<Void>?
     private var watchdog: Watchdog?
+    private var logFlush: RepeatedTask?
     /// Memory of deliveries that were given up: the plugin may still use it, for the rest of the process's life.
     var abandoned: [BatchArena] = []
     /// Called once on the loop when a delivery missed its deadline: its plugin can't be trusted any more, the worker ends.
@@ -75,7 +80,11 @@ package final class PluginInstance: @unchecked Sendable {
     enum Phase { case loaded, initializing, working, ended }
 
     package init(
-        plugin: LoadedPlugin, settings: PluginSettings, loop: any EventLoop, sink: any ItemSink, journal: InFlightJournal?,
+        plugin: LoadedPlugin,
+        settings: PluginSettings,
+        loop: any EventLoop,
+        sink: any ItemSink,
+        journal: InFlightJournal?,
         logger: Logger
     ) {
         self.settings = settings
@@ -90,7 +99,10 @@ package final class PluginInstance: @unchecked Sendable {
         for (index, handler) in plugin.descriptor.handlers.enumerated() where settings.queues.contains(handler.queue) {
             guard let pointer = plugin.table.pointee.handlers?[index] else { continue }
             queues[handler.queue] = ServedQueue(
-                descriptor: handler, handler: pointer, defaultTimeoutMs: settings.handlerTimeoutMs)
+                descriptor: handler,
+                handler: pointer,
+                defaultTimeoutMs: settings.handlerTimeoutMs
+            )
             inFlight += handler.maxInFlight
         }
         self.queues = queues
@@ -108,10 +120,14 @@ package final class PluginInstance: @unchecked Sendable {
         pool = isParallel ? NIOThreadPool(numberOfThreads: min(max(inFlight, 1), 64)) : nil
     }
 
-    /// Deliveries inside the plugin. Any thread.
+    /// Deliveries inside the plugin.
+    ///
+    /// Any thread.
     package var inFlight: Int { deliveries.count }
 
-    /// Hands the plugin its host table. On the loop, once.
+    /// Hands the plugin its host table.
+    ///
+    /// On the loop, once.
     package func start() throws(PluginHostError) {
         loop.preconditionInEventLoop()
         precondition(phase == .loaded, "a plugin is started once")
@@ -130,10 +146,13 @@ package final class PluginInstance: @unchecked Sendable {
         }
         pluginState = state
         phase = .working
+        let log = log
+        logFlush = loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in log.flush() }
     }
 
-    /// From now on `end` runs, on a thread of its own, when plugin code has kept the loop past a deadline. It gets a line
-    /// that names place, site, queue and item, and should end the process.
+    /// From now on `end` runs, on a thread of its own, when plugin code has kept the loop past a deadline.
+    ///
+    /// It gets a line that names place, site, queue and item, and should end the process.
     package func startWatchdog(_ end: @escaping @Sendable (String) -> Void) {
         let watchdog = Watchdog { [unowned self] in
             let now = HostClock.monotonicNs()
@@ -149,7 +168,8 @@ package final class PluginInstance: @unchecked Sendable {
     }
 
     private func describe(_ seen: EntryWatch.Sighting, nowNs: Int64) -> String {
-        var line = "plugin \(settings.plugin): \(seen.place.word) has not returned for "
+        var line =
+            "plugin \(settings.plugin): \(seen.place.word) has not returned for "
             + "\((nowNs - seen.enteredNs) / 1_000_000) ms and blocks the worker past a deadline"
         if let call = deliveries[seen.token] {
             line += " site=\(call.site.nickname) queue=\(call.queue.descriptor.queue) item=\(call.item)"
@@ -157,15 +177,19 @@ package final class PluginInstance: @unchecked Sendable {
         return line
     }
 
-    /// The last call into the plugin; all sites must be closed. On the loop.
+    /// The last call into the plugin; all sites must be closed.
+    ///
+    /// On the loop.
     package func shutDown() {
         loop.preconditionInEventLoop()
         guard phase == .working else { return }
-        operations.cancelAll(of: nil)
+        for operation in operations.takeAll(of: nil) { operation.abandon() }
         log.close()
         enter(.shutdown) { table.pointee.shutdown?(pluginState) }
         phase = .ended
         watchdog?.stop()
+        logFlush?.cancel()
+        log.flush()
         descriptors.stop()
         http.shutDown()
         sweepTask?.cancel()
@@ -174,7 +198,9 @@ package final class PluginInstance: @unchecked Sendable {
 
     // MARK: - Going into the plugin
 
-    /// All [serial] calls of the plugin go through here. On the loop.
+    /// All [serial] calls of the plugin go through here.
+    ///
+    /// On the loop.
     func enter<Result>(_ place: EntryWatch.Place, token: hostd_token = 0, _ body: () -> Result) -> Result {
         precondition(!watch.isInside, "the plugin is called from within its own call")
         watch.enter(place, token: token)
@@ -182,13 +208,17 @@ package final class PluginInstance: @unchecked Sendable {
         let elapsed = watch.leave()
         if elapsed > EntryWatch.politeNs {
             log.host(
-                .warning, "a serial call of the plugin took too long and held up all others",
-                ["call": "\(place.word)", "ms": "\(elapsed / 1_000_000)"])
+                .warning,
+                "a serial call of the plugin took too long and held up all others",
+                ["call": "\(place.word)", "ms": "\(elapsed / 1_000_000)"]
+            )
         }
         return result
     }
 
-    /// Runs a callback of the plugin: now, or once it has returned if it is inside. On the loop.
+    /// Runs a callback of the plugin: now, or once it has returned if it is inside.
+    ///
+    /// On the loop.
     func callBack(_ body: @escaping () -> Void) {
         if watch.isInside {
             let bound = NIOLoopBound(body, eventLoop: loop)
@@ -198,7 +228,9 @@ package final class PluginInstance: @unchecked Sendable {
         }
     }
 
-    /// Ends an operation whose answer the host knows at once: after what runs now, unless it is cancelled. On the loop.
+    /// Ends an operation whose answer the host knows at once: after what runs now, unless it is cancelled.
+    ///
+    /// On the loop.
     func answerLater(_ op: hostd_op, _ body: @escaping () -> Void) {
         let bound = NIOLoopBound(body, eventLoop: loop)
         loop.execute {

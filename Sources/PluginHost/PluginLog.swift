@@ -6,7 +6,9 @@ import QueueCore
 import Telemetry
 
 /// A plugin's log lines on their way to the host's log, which escapes them; over a rate they are counted instead of
-/// written, so that a plugin gone wild harms nobody. Any thread.
+/// written, so that a plugin gone wild harms nobody.
+///
+/// Any thread.
 ///
 /// `@unchecked Sendable`: what changes is behind the lock.
 final class PluginLog: @unchecked Sendable {
@@ -33,7 +35,8 @@ final class PluginLog: @unchecked Sendable {
     func isEnabled(_ level: Int32) -> Bool { Self.level(level) >= logger.logLevel }
 
     /// The plugin's line; `known` is what the host says of it, which wins over what the plugin says.
-    func write(_ level: Int32, _ message: hostd_str, _ fields: UnsafeBufferPointer<hostd_kv>, _ known: Logger.Metadata) {
+    func write(_ level: Int32, _ message: hostd_str, _ fields: UnsafeBufferPointer<hostd_kv>, _ known: Logger.Metadata)
+    {
         let level = Self.level(level)
         guard level >= logger.logLevel else { return }
         switch lock.withLock({ limiter.admit(plugin, nowMs: HostClock.monotonicMs()) }) {

@@ -28,17 +28,12 @@ struct OperationTable {
     /// The operation's callback runs now; false where it was cancelled.
     mutating func finish(_ op: hostd_op) -> Bool { op > 0 && operations.remove(UInt64(op)) != nil }
 
-    mutating func cancel(_ op: hostd_op) -> Int32 {
-        guard op > 0, let operation = operations.remove(UInt64(op)) else { return HOSTD_E_STALE }
-        operation.abandon()
-        return HOSTD_OK
-    }
+    /// For the caller to abandon, once the table is its own again: what is abandoned may look itself up in here.
+    mutating func take(_ op: hostd_op) -> (any PluginOperation)? { op > 0 ? operations.remove(UInt64(op)) : nil }
 
-    /// Ends those of one site, or all.
-    mutating func cancelAll(of site: hostd_site?) {
-        for (handle, operation) in operations.entries where site == nil || operation.site == site {
-            _ = operations.remove(handle)
-            operation.abandon()
-        }
+    /// As `take`: those of one site, or all.
+    mutating func takeAll(of site: hostd_site?) -> [any PluginOperation] {
+        let entries = operations.entries.filter { site == nil || $0.value.site == site }
+        return entries.compactMap { operations.remove($0.handle) }
     }
 }

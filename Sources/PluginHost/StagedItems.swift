@@ -17,9 +17,14 @@ struct StagedItems {
     private static let maxName = 2048
     private static let minimumSize = hostd_item.end(of: \.payload)
 
-    /// Adds `count` items, or none and says why (`HOSTD_E_*`). `queueNamed` knows the queues that the plugin declared.
+    /// Adds `count` items, or none and says why (`HOSTD_E_*`).
+    ///
+    /// `queueNamed` knows the queues that the plugin declared.
     mutating func add(
-        _ first: UnsafePointer<hostd_item>?, stride: Int, count: Int, queueNamed: (hostd_str) -> QueueName?
+        _ first: UnsafePointer<hostd_item>?,
+        stride: Int,
+        count: Int,
+        queueNamed: (hostd_str) -> QueueName?
     ) -> Int32 {
         guard count > 0 else { return HOSTD_OK }
         guard let first, stride >= Self.minimumSize else { return HOSTD_E_INVAL }

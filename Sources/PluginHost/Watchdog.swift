@@ -22,10 +22,15 @@ final class Watchdog: Sendable {
     func start() {
         let this = Unmanaged.passRetained(self).toOpaque()
         var thread = pthread_t()
-        let status = pthread_create(&thread, nil, { argument in
-            if let argument { Unmanaged<Watchdog>.fromOpaque(argument).takeRetainedValue().run() }
-            return nil
-        }, this)
+        let status = pthread_create(
+            &thread,
+            nil,
+            { argument in
+                if let argument { Unmanaged<Watchdog>.fromOpaque(argument).takeRetainedValue().run() }
+                return nil
+            },
+            this
+        )
         if status == 0 {
             pthread_detach(thread)
         } else {

@@ -13,8 +13,9 @@ package struct Backoff: Hashable, Sendable {
         self.capMs = capMs
     }
 
-    /// Milliseconds before try `attempt` + 1; `attempt` counts from 1. At least a tenth of the longest wait: full jitter
-    /// alone may pick 0, which is no backoff.
+    /// Milliseconds before try `attempt` + 1; `attempt` counts from 1.
+    ///
+    /// At least a tenth of the longest wait: full jitter alone may pick 0, which is no backoff.
     package func delayMs(attempt: Int64, using random: inout some RandomNumberGenerator) -> Int64 {
         let doublings = min(max(attempt, 1) - 1, 62)
         let (longest, isBeyond) = baseMs.multipliedReportingOverflow(by: 1 << doublings)

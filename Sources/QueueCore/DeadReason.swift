@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why an item was given up. The raw value is the word that SQL, JSON, metrics and queuectl show.
+/// Why an item was given up.
+///
+/// The raw value is the word that SQL, JSON, metrics and queuectl show.
 package enum DeadReason: String, Codable, CaseIterable, Sendable {
     /// The handler said retry once too often.
     case maxRetries = "max-retries"

@@ -9,7 +9,8 @@ package struct Breakout: Hashable, Sendable {
     /// nil where the text isn't GROUP/QUEUE or GROUP/QUEUE/SITE.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 2 || parts.count == 3, let group = GroupName(parts[0]), let queue = QueueName(parts[1]) else {
+        guard parts.count == 2 || parts.count == 3, let group = GroupName(parts[0]), let queue = QueueName(parts[1])
+        else {
             return nil
         }
         if parts.count == 3 {

@@ -85,7 +85,9 @@ package struct LaneStateMachine: Hashable, Sendable {
         }
     }
 
-    /// An item starts; call only where `canStart`. True: it is the probe of an open circuit.
+    /// An item starts; call only where `canStart`.
+    ///
+    /// True: it is the probe of an open circuit.
     package mutating func start(nowMs: Int64) -> Bool {
         precondition(canStart(nowMs: nowMs), "an item was started in a lane that may not start one")
         inFlight += 1
@@ -116,9 +118,15 @@ package struct LaneStateMachine: Hashable, Sendable {
         }
     }
 
-    /// The target failed as a target (network, 5xx, rate limit). True: this opened the circuit, or kept it open.
+    /// The target failed as a target (network, 5xx, rate limit).
+    ///
+    /// True: this opened the circuit, or kept it open.
     package mutating func fail(
-        wasProbe: Bool, nowMs: Int64, retryAfterMs: Int64, backoff: Backoff, using random: inout some RandomNumberGenerator
+        wasProbe: Bool,
+        nowMs: Int64,
+        retryAfterMs: Int64,
+        backoff: Backoff,
+        using random: inout some RandomNumberGenerator
     ) -> Bool {
         let busy = inFlight
         end()

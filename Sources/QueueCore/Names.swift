@@ -38,7 +38,8 @@ extension CheckedName {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let name = Self(text) else {
             throw DecodingError.dataCorrupted(
-                .init(codingPath: decoder.codingPath, debugDescription: "\(Self.self): not a legal name: \"\(text)\""))
+                .init(codingPath: decoder.codingPath, debugDescription: "\(Self.self): not a legal name: \"\(text)\"")
+            )
         }
         self = name
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a handler said of one delivery. The raw values are the ABI's `HOSTD_DONE`...`HOSTD_DISCARD`.
+/// What a handler said of one delivery.
+///
+/// The raw values are the ABI's `HOSTD_DONE`...`HOSTD_DISCARD`.
 package enum OutcomeCode: UInt8, Sendable {
     /// Commit what was staged and remove the item, in one transaction.
     case done = 1
@@ -18,7 +20,9 @@ package enum OutcomeCode: UInt8, Sendable {
     case overdue = 7
 }
 
-/// The class of a failure. The raw values are the ABI's `HOSTD_R_*`; an unknown one is `other`.
+/// The class of a failure.
+///
+/// The raw values are the ABI's `HOSTD_R_*`; an unknown one is `other`.
 package enum ReasonClass: UInt8, Sendable, CaseIterable {
     case none = 0
     case other, network, remote, rate, auth, gone, rejected, badData, config
@@ -75,7 +79,9 @@ package struct NewItem: Hashable, Sendable {
     package var queue: QueueName
     /// What is this item's own.
     package var payload: [UInt8]
-    /// What many items have in common; stored once. Empty = none.
+    /// What many items have in common; stored once.
+    ///
+    /// Empty = none.
     package var shared: [UInt8] = []
     /// The same key twice in one site and queue is one item; empty = none.
     package var dedupeKey = ""

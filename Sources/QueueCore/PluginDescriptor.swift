@@ -12,7 +12,11 @@ package struct PluginDescriptor: Codable, Hashable, Sendable {
     package var outputs: [QueueName]
 
     package init(
-        id: String, version: String, abi: ABIVersion, handlers: [HandlerDescriptor], configKeys: [ConfigKey] = [],
+        id: String,
+        version: String,
+        abi: ABIVersion,
+        handlers: [HandlerDescriptor],
+        configKeys: [ConfigKey] = [],
         outputs: [QueueName] = []
     ) {
         self.id = id
@@ -62,8 +66,14 @@ package struct HandlerDescriptor: Codable, Hashable, Sendable {
     package var maxAttempts: Int
 
     package init(
-        queue: QueueName, group: GroupName = .main, takesNotices: Bool = false, isSingleton: Bool = false,
-        isOrdered: Bool = false, maxInFlight: Int = 1, timeoutMs: Int = 0, maxAttempts: Int = 0
+        queue: QueueName,
+        group: GroupName = .main,
+        takesNotices: Bool = false,
+        isSingleton: Bool = false,
+        isOrdered: Bool = false,
+        maxInFlight: Int = 1,
+        timeoutMs: Int = 0,
+        maxAttempts: Int = 0
     ) {
         self.queue = queue
         self.group = group
@@ -88,7 +98,11 @@ package struct ConfigKey: Codable, Hashable, Sendable {
     package var help: String
 
     package init(
-        name: String, kind: Kind, isRequired: Bool = false, isSecret: Bool = false, defaultValue: String? = nil,
+        name: String,
+        kind: Kind,
+        isRequired: Bool = false,
+        isSecret: Bool = false,
+        defaultValue: String? = nil,
         help: String = ""
     ) {
         self.name = name

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import DequeModule
 
-/// A fair turn: each member comes up once before any comes up twice. Sites take turns within a queue, so that a site with
-/// a million items waiting doesn't delay a site with one.
+/// A fair turn: each member comes up once before any comes up twice.
+///
+/// Sites take turns within a queue, so that a site with a million items waiting doesn't delay a site with one.
 package struct Rotation<Member: Hashable> {
     private var order = Deque<Member>()
     private var members: Set<Member> = []

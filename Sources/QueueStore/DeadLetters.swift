@@ -56,7 +56,10 @@ extension StoreReader {
     }
 
     static func dead(
-        _ connection: OpaquePointer, _ filter: DeadFilter, after id: Int64, limit: Int
+        _ connection: OpaquePointer,
+        _ filter: DeadFilter,
+        after id: Int64,
+        limit: Int
     ) throws(QueueStoreError) -> [DeadLetter] {
         var conditions = ["state = 4", "item.id > ?"]
         if !filter.ids.isEmpty {
@@ -73,7 +76,9 @@ extension StoreReader {
             SELECT \(columns), reason, text, (SELECT text FROM name WHERE name.id = site),
                 (SELECT text FROM name WHERE name.id = queue)
             FROM item WHERE \(conditions.joined(separator: " AND ")) ORDER BY item.id LIMIT ?
-            """, connection)
+            """,
+            connection
+        )
         var index: Int32 = 1
         func place() -> Int32 {
             defer { index += 1 }
@@ -91,8 +96,13 @@ extension StoreReader {
         while try find.step() {
             letters.append(
                 DeadLetter(
-                    item: try readItem(find, bodies: bodies), site: find.text(23), queue: find.text(24),
-                    reason: find.text(21), text: find.text(22)))
+                    item: try readItem(find, bodies: bodies),
+                    site: find.text(23),
+                    queue: find.text(24),
+                    reason: find.text(21),
+                    text: find.text(22)
+                )
+            )
         }
         find.reset()
         return letters
@@ -160,7 +170,9 @@ extension StoreTransaction {
 
     /// Removes dead letters for good; returns how many, and the last one's id.
     package func drop(
-        _ filter: DeadFilter, after id: Int64, limit: Int
+        _ filter: DeadFilter,
+        after id: Int64,
+        limit: Int
     ) throws(QueueStoreError) -> (count: Int, last: Int64?) {
         let letters = try StoreReader.dead(connection, filter, after: id, limit: limit)
         for letter in letters { try remove(letter.item.id) }

@@ -9,10 +9,14 @@ package struct StateCount: Hashable, Sendable {
 }
 
 extension StoreTransaction {
-    /// Removes up to `limit` delivered items that ended before `before`, oldest first, looking at up to 10 times as many
-    /// rows behind `id`. Returns the place to go on from; nil at the end.
+    /// Removes up to `limit` delivered items that ended before `before`, oldest first, looking at up to 10 times as
+    /// many rows behind `id`.
+    ///
+    /// Returns the place to go on from; nil at the end.
     package func forget(
-        before: Int64, after id: Int64, limit: Int
+        before: Int64,
+        after id: Int64,
+        limit: Int
     ) throws(QueueStoreError) -> (removed: Int, next: Int64?) {
         let find = try HotStatement("SELECT id, state, due FROM item WHERE id > ? ORDER BY id LIMIT ?", connection)
         find.bind(1, id)
@@ -30,7 +34,8 @@ extension StoreTransaction {
         if last == nil {
             let notices = try HotStatement(
                 "DELETE FROM notice WHERE seen < ? AND NOT EXISTS (SELECT 1 FROM item WHERE item.notice = notice.id)",
-                connection)
+                connection
+            )
             notices.bind(1, before)
             try notices.run()
         }
@@ -50,7 +55,9 @@ extension StoreReader {
                 """
                 SELECT queue, site, count(*) FROM item INDEXED BY \(index) WHERE state = \(state.rawValue)
                 GROUP BY queue, site
-                """, connection)
+                """,
+                connection
+            )
             while try count.step() {
                 counts.append(StateCount(queue: count.int(0), site: count.int(1), state: state, count: count.int(2)))
             }

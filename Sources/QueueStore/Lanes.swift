@@ -12,12 +12,14 @@ final class LaneStatements {
             INSERT INTO lane (hash, queue, site, key, state, next_attempt, openings, reason)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE SET state = excluded.state,
                 next_attempt = excluded.next_attempt, openings = excluded.openings, reason = excluded.reason
-            """)
+            """
+        )
         remove = try prepare("DELETE FROM lane WHERE hash = ? RETURNING 1")
         hasParked = try prepare("SELECT 1 FROM item INDEXED BY item_parked WHERE state = 2 AND lane = ? LIMIT 1")
         due = try prepare(
             "SELECT hash, queue, site, key, state, next_attempt, openings, reason FROM lane WHERE next_attempt <= ? "
-                + "ORDER BY next_attempt LIMIT ?")
+                + "ORDER BY next_attempt LIMIT ?"
+        )
         next = try prepare("SELECT min(next_attempt) FROM lane WHERE next_attempt > ?")
         find = try prepare("SELECT hash FROM lane WHERE hash = ?")
     }
@@ -29,8 +31,15 @@ final class LaneStatements {
 
     static func row(_ row: HotStatement) -> StoredLane {
         StoredLane(
-            hash: LaneHash(rawValue: row.int(0)), queue: row.int(1), site: row.int(2), key: row.text(3),
-            isOpen: row.int(4) != 0, nextAttemptMs: row.int(5), openings: row.int(6), reason: row.text(7))
+            hash: LaneHash(rawValue: row.int(0)),
+            queue: row.int(1),
+            site: row.int(2),
+            key: row.text(3),
+            isOpen: row.int(4) != 0,
+            nextAttemptMs: row.int(5),
+            openings: row.int(6),
+            reason: row.text(7)
+        )
     }
 }
 
@@ -58,7 +67,9 @@ extension StoreTransaction {
         return try laneStatements.find.step()
     }
 
-    /// The lane is in its default state again. False where items are still parked in it: then the row stays.
+    /// The lane is in its default state again.
+    ///
+    /// False where items are still parked in it: then the row stays.
     package func remove(lane hash: LaneHash) throws(QueueStoreError) -> Bool {
         let statements = laneStatements
         statements.hasParked.bind(1, hash.rawValue)
@@ -71,10 +82,14 @@ extension StoreTransaction {
         return true
     }
 
-    /// Lanes whose time has come, and when the next one's comes. What is returned is pushed back by `leaseMs`, so that it
-    /// isn't returned again while its probe is under way; a crash just makes it wait for so long.
+    /// Lanes whose time has come, and when the next one's comes.
+    ///
+    /// What is returned is pushed back by `leaseMs`, so that it isn't returned again while its probe is under way; a
+    /// crash just makes it wait for so long.
     package func dueLanes(
-        nowMs: Int64, limit: Int, leaseMs: Int64
+        nowMs: Int64,
+        limit: Int,
+        leaseMs: Int64
     ) throws(QueueStoreError) -> (lanes: [StoredLane], next: Int64?) {
         let statements = laneStatements
         statements.due.bind(1, nowMs)
@@ -101,7 +116,9 @@ extension StoreReader {
             SELECT hash, queue, site, key, state, next_attempt, openings, reason,
                 (SELECT count(*) FROM item INDEXED BY item_parked WHERE state = 2 AND lane = hash)
             FROM lane WHERE state = 1 ORDER BY next_attempt LIMIT ?
-            """, connection)
+            """,
+            connection
+        )
         all.bind(1, Int64(limit))
         var rows: [(StoredLane, Int64)] = []
         while try all.step() { rows.append((LaneStatements.row(all), all.int(8))) }

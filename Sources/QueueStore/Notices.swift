@@ -15,7 +15,9 @@ package struct NoticeItem: Sendable {
     package var target: String
     package var state: StoredState
     package var attempts: Int64
-    /// Delayed: when it is due. Parked: its lane's next attempt. Else 0.
+    /// Delayed: when it is due.
+    ///
+    /// Parked: its lane's next attempt. Else 0.
     package var nextAttemptMs: Int64
     package var reason: String
     package var text: String
@@ -54,7 +56,9 @@ extension StoreTransaction {
         }
         find.reset()
         let add = try HotStatement(
-            "INSERT INTO notice (site, number, uri, seen) VALUES (?, ?, ?, ?) RETURNING id", connection)
+            "INSERT INTO notice (site, number, uri, seen) VALUES (?, ?, ?, ?) RETURNING id",
+            connection
+        )
         add.bind(1, siteID)
         add.bind(2, text: number)
         add.bind(3, text: uri)
@@ -101,7 +105,9 @@ extension StoreReader {
             """
             SELECT id, (SELECT text FROM name WHERE name.id = site), number, uri FROM notice
             WHERE (number = ?1 OR uri = ?1) ORDER BY id DESC
-            """, connection)
+            """,
+            connection
+        )
         find.bind(1, text: name)
         var rows: [NoticeRow] = []
         while try find.step() {
@@ -118,7 +124,9 @@ extension StoreReader {
             """
             SELECT state, attempts + maybe > 0 OR state = 2, count(*) FROM item INDEXED BY item_notice
             WHERE notice = ? AND target IS NOT NULL GROUP BY 1, 2
-            """, connection)
+            """,
+            connection
+        )
         count.bind(1, id)
         var counts = NoticeCounts()
         while try count.step() {
@@ -142,7 +150,9 @@ extension StoreReader {
                 item.reason, coalesce(text, CASE item.state WHEN 2 THEN lane.reason END)
             FROM item LEFT JOIN lane ON item.state = 2 AND lane.hash = item.lane
             WHERE notice = ? AND item.id > ? ORDER BY item.id LIMIT ?
-            """, connection)
+            """,
+            connection
+        )
         find.bind(1, id)
         find.bind(2, item)
         find.bind(3, Int64(limit))
@@ -150,9 +160,16 @@ extension StoreReader {
         while try find.step() {
             items.append(
                 NoticeItem(
-                    id: find.int(0), queue: find.text(1), target: find.text(2),
-                    state: StoredState(rawValue: find.int(3)) ?? .ready, attempts: find.int(4),
-                    nextAttemptMs: find.int(5), reason: find.text(6), text: find.text(7)))
+                    id: find.int(0),
+                    queue: find.text(1),
+                    target: find.text(2),
+                    state: StoredState(rawValue: find.int(3)) ?? .ready,
+                    attempts: find.int(4),
+                    nextAttemptMs: find.int(5),
+                    reason: find.text(6),
+                    text: find.text(7)
+                )
+            )
         }
         find.reset()
         return items

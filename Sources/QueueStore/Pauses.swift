@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A queue whose items nobody gets, of one site or (empty) of all; kept over a restart, as `paused:QUEUE:SITE` in `meta`.
+/// What an operator paused or resumed: a queue, of one site or (empty) of all; a site's own goes before the queue's.
+///
+/// Kept over a restart as `paused:QUEUE:SITE` in `meta`: 1 paused, 0 an exception from the queue's pause.
 package struct Pause: Hashable, Sendable {
     package var queue: String
     package var site: String
@@ -23,25 +25,27 @@ package struct Pause: Hashable, Sendable {
 }
 
 extension StoreTransaction {
-    package func add(_ pause: Pause) throws(QueueStoreError) {
-        let add = try HotStatement("INSERT OR REPLACE INTO meta (key, value) VALUES (?, 1)", connection)
-        add.bind(1, text: pause.key)
-        try add.run()
-    }
-
-    package func remove(_ pause: Pause) throws(QueueStoreError) {
-        let remove = try HotStatement("DELETE FROM meta WHERE key = ?", connection)
-        remove.bind(1, text: pause.key)
-        try remove.run()
+    /// nil: nothing is said of it any more.
+    package func set(_ pause: Pause, isPaused: Bool?) throws(QueueStoreError) {
+        guard let isPaused else {
+            let remove = try HotStatement("DELETE FROM meta WHERE key = ?", connection)
+            remove.bind(1, text: pause.key)
+            try remove.run()
+            return
+        }
+        let set = try HotStatement("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", connection)
+        set.bind(1, text: pause.key)
+        set.bind(2, isPaused ? 1 : 0)
+        try set.run()
     }
 }
 
 extension StoreReader {
-    package func pauses() throws(QueueStoreError) -> Set<Pause> {
-        let all = try HotStatement("SELECT key FROM meta WHERE key GLOB 'paused:*'", connection)
-        var pauses: Set<Pause> = []
+    package func pauses() throws(QueueStoreError) -> [Pause: Bool] {
+        let all = try HotStatement("SELECT key, value FROM meta WHERE key GLOB 'paused:*'", connection)
+        var pauses: [Pause: Bool] = [:]
         while try all.step() {
-            if let pause = Pause(key: all.text(0)) { pauses.insert(pause) }
+            if let pause = Pause(key: all.text(0)) { pauses[pause] = all.int(1) != 0 }
         }
         return pauses
     }

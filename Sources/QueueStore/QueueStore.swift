@@ -5,7 +5,9 @@ import GRDB
 import NIOConcurrencyHelpers
 
 /// The embedded broker's store: one SQLite file in WAL mode with `synchronous=FULL`, written by one thread with group
-/// commit. What `write` reported as done is on disk.
+/// commit.
+///
+/// What `write` reported as done is on disk.
 ///
 /// Used by the broker's event loop: calls return at once, completions come on the store's threads in the order of the
 /// calls, several at a time (`deliver`). Thread-safe.
@@ -41,7 +43,9 @@ package final class QueueStore: Sendable {
     /// `deliver` runs a group's completions where their callers want them, as on an event loop. `maxPages` is the seam
     /// at which tests make the disk full: how many pages of 4 KiB the file may have.
     package init(
-        path: String, maxPages: Int? = nil, deliver: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
+        path: String,
+        maxPages: Int? = nil,
+        deliver: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void
     ) throws(QueueStoreError) {
         self.path = path
         self.deliver = deliver
@@ -88,7 +92,8 @@ package final class QueueStore: Sendable {
         configuration.busyMode = .timeout(5)
         configuration.prepareDatabase { db in
             try db.execute(
-                sql: "PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;")
+                sql: "PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;"
+            )
             if let maxPages { try db.execute(sql: "PRAGMA max_page_count = \(maxPages)") }
         }
         let writer = try DatabaseQueue(path: path, configuration: configuration)
@@ -102,8 +107,10 @@ package final class QueueStore: Sendable {
         return (writer, try DatabaseQueue(path: path, configuration: reading))
     }
 
-    /// Runs `work` in the next group's transaction. `completion` gets its result once that is on disk, or the error that
-    /// undid it: of `work` alone (what it did is undone, the group goes on), or of the whole group (a full disk).
+    /// Runs `work` in the next group's transaction.
+    ///
+    /// `completion` gets its result once that is on disk, or the error that undid it: of `work` alone (what it did is
+    /// undone, the group goes on), or of the whole group (a full disk).
     package func write<Result: Sendable>(
         _ work: @escaping @Sendable (StoreTransaction) throws(QueueStoreError) -> Result,
         completion: @escaping @Sendable (Swift.Result<Result, QueueStoreError>) -> Void
@@ -112,7 +119,9 @@ package final class QueueStore: Sendable {
             run: { (transaction) throws(QueueStoreError) in
                 let result = try work(transaction)
                 return { completion(.success(result)) }
-            }, fail: { completion(.failure($0)) })
+            },
+            fail: { completion(.failure($0)) }
+        )
         let (isClosed, mustSchedule) = pending.withLockedValue { pending in
             if pending.isClosed { return (true, false) }
             pending.works.append(entry)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why the store could not do what it was asked. Nothing of a failed call is in the store.
+/// Why the store could not do what it was asked.
+///
+/// Nothing of a failed call is in the store.
 package enum QueueStoreError: Error, Equatable, CustomStringConvertible {
     case cannotOpen(path: String, text: String)
     case corrupt(path: String, text: String)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package import QueueCore
 
-/// A site's, queue's or destination's name as a number; stable for the life of the store. 0 = none.
+/// A site's, queue's or destination's name as a number; stable for the life of the store.
+///
+/// 0 = none.
 package typealias NameID = Int64
 
 /// The bytes that many items have in common; stored once, and in memory once while any active item holds it.
@@ -74,8 +76,9 @@ package struct StoredItem: Sendable {
     package var laneName: String { laneKey.isEmpty ? target : laneKey }
 }
 
-/// Order of claiming within a site and queue: less goes first. Two ranks a priority, so that retries go after the fresh
-/// items of their priority.
+/// Order of claiming within a site and queue: less goes first.
+///
+/// Two ranks a priority, so that retries go after the fresh items of their priority.
 package struct Rank: Hashable, Comparable, Sendable {
     package let rawValue: Int64
 
@@ -93,8 +96,10 @@ package struct Rank: Hashable, Comparable, Sendable {
     package static func < (left: Rank, right: Rank) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// A lane's number: a 64-bit hash of site, queue and lane key. With a million lanes two of them share a number with
-/// probability 3e-8; they would then wait for each other, and lose nothing.
+/// A lane's number: a 64-bit hash of site, queue and lane key.
+///
+/// With a million lanes two of them share a number with probability 3e-8; they would then wait for each other, and lose
+/// nothing.
 package struct LaneHash: Hashable, Sendable {
     package let rawValue: Int64
 
@@ -146,7 +151,9 @@ package struct StoredLane: Hashable, Sendable {
     package var queue: NameID
     package var site: NameID
     package var key: String
-    /// True: its circuit is open. False: it is closed or held, with items parked.
+    /// True: its circuit is open.
+    ///
+    /// False: it is closed or held, with items parked.
     package var isOpen: Bool
     /// Unix milliseconds; 0 = at once.
     package var nextAttemptMs: Int64
@@ -155,7 +162,13 @@ package struct StoredLane: Hashable, Sendable {
     package var reason: String
 
     package init(
-        hash: LaneHash, queue: NameID, site: NameID, key: String, isOpen: Bool, nextAttemptMs: Int64, openings: Int64,
+        hash: LaneHash,
+        queue: NameID,
+        site: NameID,
+        key: String,
+        isOpen: Bool,
+        nextAttemptMs: Int64,
+        openings: Int64,
         reason: String
     ) {
         self.hash = hash

@@ -7,8 +7,9 @@ import GRDB
 // an earlier one, add the new columns to `StoredItem.columns` and `StoreTransaction.insert`, and add a case to
 // SchemaTests that migrates a store with items of version N. An older hostd refuses a newer store and leaves it alone.
 
-/// States of an item as stored. `claimed` is not among them: a claim needs no write, so that what was claimed when the
-/// broker died is ready again.
+/// States of an item as stored.
+///
+/// `claimed` is not among them: a claim needs no write, so that what was claimed when the broker died is ready again.
 package enum StoredState: Int64, Sendable {
     /// Waits for a worker, in order of `rank`, then `seq`.
     case ready = 0
@@ -62,7 +63,8 @@ enum Schema {
                         state INTEGER NOT NULL, next_attempt INTEGER NOT NULL, openings INTEGER NOT NULL,
                         reason TEXT NOT NULL) STRICT;
                     CREATE INDEX lane_next ON lane (next_attempt);
-                    """)
+                    """
+            )
         }
         return migrator
     }

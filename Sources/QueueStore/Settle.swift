@@ -21,9 +21,11 @@ final class SettleStatements {
         // One that was parked is in a ready order again; one that was buried meanwhile stays so.
         advance = try prepare(
             "UPDATE item SET state = iif(state < 3, 0, state), cursor = ?, rank = ?, seq = ?, attempts = 0, "
-                + "text = iif(state < 3, NULL, text) WHERE id = ?")
+                + "text = iif(state < 3, NULL, text) WHERE id = ?"
+        )
         bury = try prepare(
-            "UPDATE item SET state = ?, due = ?, reason = ?, text = ?, attempts = ?, kills = ?, maybe = ? WHERE id = ?")
+            "UPDATE item SET state = ?, due = ?, reason = ?, text = ?, attempts = ?, kills = ?, maybe = ? WHERE id = ?"
+        )
         promote = try prepare("UPDATE item SET state = 0, seq = ? WHERE id = ?")
     }
 }
@@ -91,7 +93,9 @@ extension StoreTransaction {
         try statement.run()
     }
 
-    /// A chunk is done: the next delivery starts at `cursor`, at the end of the order of `rank`. Returns its new place.
+    /// A chunk is done: the next delivery starts at `cursor`, at the end of the order of `rank`.
+    ///
+    /// Returns its new place.
     package func advance(_ id: Int64, cursor: [UInt8], rank: Rank) throws(QueueStoreError) -> Int64 {
         let seq = try takeID()
         let statement = settleStatements.advance
@@ -105,7 +109,12 @@ extension StoreTransaction {
 
     /// To the dead letters; where not `isKept`, to history only.
     package func bury(
-        _ id: Int64, reason: DeadReason, text: String, counts: Counts, isKept: Bool, nowMs: Int64
+        _ id: Int64,
+        reason: DeadReason,
+        text: String,
+        counts: Counts,
+        isKept: Bool,
+        nowMs: Int64
     ) throws(QueueStoreError) {
         let statement = settleStatements.bury
         statement.bind(1, (isKept ? StoredState.dead : .discarded).rawValue)
@@ -119,11 +128,14 @@ extension StoreTransaction {
         try statement.run()
     }
 
-    /// Makes up to `limit` delayed items that are due ready, oldest first, at the end of the order of their rank. `next`
-    /// is when the next one is due; nil where none waits.
+    /// Makes up to `limit` delayed items that are due ready, oldest first, at the end of the order of their rank.
+    ///
+    /// `next` is when the next one is due; nil where none waits.
     package func promoteDue(nowMs: Int64, limit: Int) throws(QueueStoreError) -> (items: [StoredItem], next: Int64?) {
         let due = try HotStatement(
-            "SELECT \(StoreReader.columns) FROM item WHERE state = 1 AND due <= ? ORDER BY due, id LIMIT ?", connection)
+            "SELECT \(StoreReader.columns) FROM item WHERE state = 1 AND due <= ? ORDER BY due, id LIMIT ?",
+            connection
+        )
         due.bind(1, nowMs)
         due.bind(2, Int64(limit))
         var items = try StoreReader.readItems(due, bodies: settleBodies)

@@ -27,7 +27,9 @@ final class BodyLoader {
     }
 }
 
-/// What can be read from the store. Confined to the store's reading thread.
+/// What can be read from the store.
+///
+/// Confined to the store's reading thread.
 package final class StoreReader {
     static let columns = """
         id, state, rank, seq, due, attempts, kills, maybe, queue, site, lane, body, notice, enqueued, expires, cursor, \
@@ -43,12 +45,16 @@ package final class StoreReader {
             """
             SELECT \(Self.columns) FROM item INDEXED BY item_ready
             WHERE state = 0 AND queue = ? AND site = ? AND rank = ? AND seq > ? ORDER BY seq LIMIT ?
-            """, connection)
+            """,
+            connection
+        )
         parkedPage = try HotStatement(
             """
             SELECT \(Self.columns) FROM item INDEXED BY item_parked
             WHERE state = 2 AND lane = ? AND id > ? ORDER BY id LIMIT ?
-            """, connection)
+            """,
+            connection
+        )
         // A loose index scan: one step a (queue, site, rank), however many items each has.
         sources = try HotStatement(
             """
@@ -60,7 +66,9 @@ package final class StoreReader {
                     SELECT id FROM item INDEXED BY item_ready WHERE state = 0
                         AND (queue, site, rank) > (s.queue, s.site, s.rank) ORDER BY queue, site, rank LIMIT 1))
             SELECT queue, site, rank FROM s
-            """, connection)
+            """,
+            connection
+        )
     }
 
     /// A place in the store that has ready items.
@@ -80,7 +88,8 @@ package final class StoreReader {
         var rows: [SourceRow] = []
         while try sources.step() {
             rows.append(
-                SourceRow(queue: sources.int(0), site: sources.int(1), rank: Rank(rawValue: sources.int(2))))
+                SourceRow(queue: sources.int(0), site: sources.int(1), rank: Rank(rawValue: sources.int(2)))
+            )
         }
         sources.reset()
         return rows
@@ -138,11 +147,27 @@ package final class StoreReader {
         var body: SharedBody?
         if let id = row.optionalInt(11) { body = try bodies.body(id) }
         return StoredItem(
-            id: row.int(0), state: StoredState(rawValue: row.int(1)) ?? .ready, rank: Rank(rawValue: row.int(2)),
-            seq: row.int(3), dueMs: row.int(4), attempts: row.int(5), kills: row.int(6), maybe: row.int(7),
-            queue: row.int(8), site: row.int(9), lane: row.optionalInt(10).map(LaneHash.init(rawValue:)), body: body,
-            notice: row.optionalInt(12), enqueuedMs: row.int(13), expiresMs: row.int(14), cursor: row.blob(15),
-            target: row.text(16), laneKey: row.text(17), dedupeKey: row.text(18), headers: row.blob(19),
-            payload: row.blob(20))
+            id: row.int(0),
+            state: StoredState(rawValue: row.int(1)) ?? .ready,
+            rank: Rank(rawValue: row.int(2)),
+            seq: row.int(3),
+            dueMs: row.int(4),
+            attempts: row.int(5),
+            kills: row.int(6),
+            maybe: row.int(7),
+            queue: row.int(8),
+            site: row.int(9),
+            lane: row.optionalInt(10).map(LaneHash.init(rawValue:)),
+            body: body,
+            notice: row.optionalInt(12),
+            enqueuedMs: row.int(13),
+            expiresMs: row.int(14),
+            cursor: row.blob(15),
+            target: row.text(16),
+            laneKey: row.text(17),
+            dedupeKey: row.text(18),
+            headers: row.blob(19),
+            payload: row.blob(20)
+        )
     }
 }

@@ -2,7 +2,9 @@
 import GRDBSQLite
 import QueueCore
 
-/// What can be written inside a group's transaction. Confined to the store's writing thread.
+/// What can be written inside a group's transaction.
+///
+/// Confined to the store's writing thread.
 package final class StoreTransaction {
     /// Ids are taken from blocks that are reserved on disk, so that none is used twice, whatever was deleted since.
     private static let idBlock: Int64 = 100_000
@@ -23,7 +25,8 @@ package final class StoreTransaction {
 
     private let beginStatement, commitStatement, rollbackStatement: HotStatement
     private let savepointStatement, releaseStatement, undoStatement: HotStatement
-    private let reserve, insertName, insertItem, findDuplicate, findBody, insertBody, addRefs, dropBody, findLane: HotStatement
+    private let reserve, insertName, insertItem, findDuplicate, findBody, insertBody, addRefs, dropBody,
+        findLane: HotStatement
     let laneStatements: LaneStatements
     let settleStatements: SettleStatements
 
@@ -43,10 +46,12 @@ package final class StoreTransaction {
             INSERT INTO item (id, state, rank, seq, due, attempts, kills, maybe, queue, site, lane, body, notice, enqueued,
                 expires, dedupe_hash, reason, text, target, lane_key, dedupe, headers, payload)
             VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """)
+            """
+        )
         findDuplicate = try prepare(
             "SELECT id FROM item WHERE dedupe_hash = ? AND dedupe = ? AND queue = ? AND site = ? AND "
-                + "(state < 3 OR due >= ?) LIMIT 1")
+                + "(state < 3 OR due >= ?) LIMIT 1"
+        )
         findBody = try prepare("SELECT id FROM body WHERE hash = ? AND bytes = ?")
         insertBody = try prepare("INSERT INTO body (hash, refs, bytes) VALUES (?, 0, ?) RETURNING id")
         addRefs = try prepare("UPDATE body SET refs = refs + ? WHERE id = ?")
@@ -169,7 +174,9 @@ package final class StoreTransaction {
         case duplicate(of: Int64)
     }
 
-    /// Adds an item. `dedupeSince`: an ended item with the same dedupe key counts if it ended at or after this time.
+    /// Adds an item.
+    ///
+    /// `dedupeSince`: an ended item with the same dedupe key counts if it ended at or after this time.
     package func insert(_ new: Incoming, nowMs: Int64, dedupeSince: Int64) throws(QueueStoreError) -> Inserted {
         let queue = try nameID(new.queue)
         let site = try nameID(new.site)
@@ -224,10 +231,29 @@ package final class StoreTransaction {
         try insertItem.run()
         return .stored(
             StoredItem(
-                id: id, state: state, rank: rank, seq: id, dueMs: due, attempts: 0, kills: 0, maybe: 0, queue: queue,
-                site: site, lane: lane, body: body, notice: new.notice, enqueuedMs: new.enqueuedMs,
-                expiresMs: new.expiresMs, cursor: [], target: new.target, laneKey: laneKey, dedupeKey: new.dedupeKey,
-                headers: new.headers, payload: new.payload))
+                id: id,
+                state: state,
+                rank: rank,
+                seq: id,
+                dueMs: due,
+                attempts: 0,
+                kills: 0,
+                maybe: 0,
+                queue: queue,
+                site: site,
+                lane: lane,
+                body: body,
+                notice: new.notice,
+                enqueuedMs: new.enqueuedMs,
+                expiresMs: new.expiresMs,
+                cursor: [],
+                target: new.target,
+                laneKey: laneKey,
+                dedupeKey: new.dedupeKey,
+                headers: new.headers,
+                payload: new.payload
+            )
+        )
     }
 
     private func lane(of new: Incoming, site: NameID, queue: NameID) -> LaneHash? {

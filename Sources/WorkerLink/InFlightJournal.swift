@@ -48,7 +48,9 @@ package final class InFlightJournal {
     private let slotCount: Int
     private var byteCount: Int { (Self.headerWords + slotCount) * 8 }
 
-    /// Makes the file anew. `slots`: deliveries that can be inside at once.
+    /// Makes the file anew.
+    ///
+    /// `slots`: deliveries that can be inside at once.
     package init(path: String, slots: Int) throws(Failure) {
         self.path = path
         slotCount = slots
@@ -75,7 +77,9 @@ package final class InFlightJournal {
         if slot < slotCount { words[Self.headerWords + slot] = delivery }
     }
 
-    /// The outcome of a delivery is known. A slot that another delivery has taken meanwhile stays.
+    /// The outcome of a delivery is known.
+    ///
+    /// A slot that another delivery has taken meanwhile stays.
     package func leave(slot: Int, delivery: UInt64) {
         if slot < slotCount, words[Self.headerWords + slot] == delivery { words[Self.headerWords + slot] = 0 }
     }

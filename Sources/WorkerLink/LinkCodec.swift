@@ -44,7 +44,9 @@ package enum LinkCodec {
             buffer.write(number: hello.generation)
             buffer.write(number: hello.pid)
             buffer.write(text: hello.journalPath)
-            buffer.write(list: hello.queues) { $0.write(text: $1.queue.rawValue); $0.write(number: $1.credit) }
+            buffer.write(list: hello.queues) {
+                $0.write(text: $1.queue.rawValue); $0.write(number: $1.credit)
+            }
         case .results(let results):
             buffer.write(kind: Kind.results.rawValue)
             buffer.write(list: results) { write(&$0, result: $1) }
@@ -79,7 +81,11 @@ package enum LinkCodec {
             buffer.write(list: ids) { $0.write(number: $1) }
         }
         buffer.setInteger(
-            UInt32(buffer.writerIndex - lengthIndex - 4), at: lengthIndex, endianness: .little, as: UInt32.self)
+            UInt32(buffer.writerIndex - lengthIndex - 4),
+            at: lengthIndex,
+            endianness: .little,
+            as: UInt32.self
+        )
     }
 
     private static func write(_ buffer: inout ByteBuffer, result: ItemResult) {
@@ -198,11 +204,26 @@ package enum LinkCodec {
         for (item, (site, queue)) in zip(batch.items, places) {
             buffer.writeMultipleIntegers(item.id, item.item, site, queue, endianness: .little)
             buffer.writeMultipleIntegers(
-                item.payload.offset, item.payload.count, item.shared.offset, item.shared.count, item.lane.offset,
-                item.lane.count, endianness: .little)
+                item.payload.offset,
+                item.payload.count,
+                item.shared.offset,
+                item.shared.count,
+                item.lane.offset,
+                item.lane.count,
+                endianness: .little
+            )
             buffer.writeMultipleIntegers(
-                item.dedupeKey.offset, item.dedupeKey.count, item.cursor.offset, item.cursor.count, item.attempt,
-                item.kills, item.flags.rawValue, item.enqueuedMs, item.timeoutMs, endianness: .little)
+                item.dedupeKey.offset,
+                item.dedupeKey.count,
+                item.cursor.offset,
+                item.cursor.count,
+                item.attempt,
+                item.kills,
+                item.flags.rawValue,
+                item.enqueuedMs,
+                item.timeoutMs,
+                endianness: .little
+            )
         }
         buffer.write(number: UInt32(batch.bytes.readableBytes))
         buffer.writeImmutableBuffer(batch.bytes)
@@ -215,13 +236,18 @@ package enum LinkCodec {
         let items = try body.list("items") { (body) throws(LinkError) -> DeliveredItem in
             guard
                 let (id, number, site, queue) = body.readMultipleIntegers(
-                    endianness: .little, as: (UInt64, UInt64, UInt32, UInt32).self),
+                    endianness: .little,
+                    as: (UInt64, UInt64, UInt32, UInt32).self
+                ),
                 Int(site) < sites.count, Int(queue) < queues.count,
                 let (a, b, c, d, e, f) = body.readMultipleIntegers(
-                    endianness: .little, as: (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32).self),
+                    endianness: .little,
+                    as: (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32).self
+                ),
                 let (g, h, i, j, attempt, kills, flags, enqueued, timeout) = body.readMultipleIntegers(
                     endianness: .little,
-                    as: (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt8, Int64, UInt32).self)
+                    as: (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt8, Int64, UInt32).self
+                )
             else { throw .truncated("a delivered item") }
             var item = DeliveredItem(id: id, item: number, site: sites[Int(site)], queue: queues[Int(queue)])
             item.payload = ByteSpan(offset: a, count: b)
@@ -275,8 +301,14 @@ package enum LinkCodec {
             }
             return .hello(
                 LinkHello(
-                    plugin: plugin, pluginVersion: pluginVersion, generation: generation, pid: pid,
-                    journalPath: journal, queues: queues))
+                    plugin: plugin,
+                    pluginVersion: pluginVersion,
+                    generation: generation,
+                    pid: pid,
+                    journalPath: journal,
+                    queues: queues
+                )
+            )
         case .results: return .results(try body.list("results", each: readResult))
         case .enqueue:
             let request: UInt64 = try body.number("request")

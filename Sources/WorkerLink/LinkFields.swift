@@ -25,7 +25,8 @@ extension ByteBuffer {
     }
 
     mutating func number<Number: FixedWidthInteger>(
-        _ what: @autoclosure () -> String, as type: Number.Type = Number.self
+        _ what: @autoclosure () -> String,
+        as type: Number.Type = Number.self
     ) throws(LinkError) -> Number {
         guard let number = readInteger(endianness: .little, as: type) else { throw .truncated(what()) }
         return number
@@ -44,7 +45,8 @@ extension ByteBuffer {
     }
 
     mutating func list<Element>(
-        _ what: @autoclosure () -> String, each: (inout ByteBuffer) throws(LinkError) -> Element
+        _ what: @autoclosure () -> String,
+        each: (inout ByteBuffer) throws(LinkError) -> Element
     ) throws(LinkError) -> [Element] {
         let count = Int(try number(what(), as: UInt32.self))
         // No element is smaller than a byte: a count beyond the message is refused before memory is taken for it.

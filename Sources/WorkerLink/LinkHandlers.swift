@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 package import NIOCore
 
-/// Cuts a link's bytes into messages. A message that can't be read is an error on the channel.
+/// Cuts a link's bytes into messages.
+///
+/// A message that can't be read is an error on the channel.
 package final class LinkMessageDecoder: ByteToMessageDecoder {
     package typealias InboundOut = LinkMessage
 

@@ -43,7 +43,12 @@ package struct LinkHello: Hashable, Sendable {
     package var queues: [QueueCredit]
 
     package init(
-        plugin: PluginName, pluginVersion: String, generation: UInt32, pid: Int32, journalPath: String, queues: [QueueCredit]
+        plugin: PluginName,
+        pluginVersion: String,
+        generation: UInt32,
+        pid: Int32,
+        journalPath: String,
+        queues: [QueueCredit]
     ) {
         self.plugin = plugin
         self.pluginVersion = pluginVersion
@@ -65,7 +70,9 @@ package struct QueueCredit: Hashable, Sendable {
     }
 }
 
-/// How one delivery ended. `id` is `DeliveredItem.id`.
+/// How one delivery ended.
+///
+/// `id` is `DeliveredItem.id`.
 package struct ItemResult: Hashable, Sendable {
     package var id: UInt64
     package var outcome: Outcome
@@ -93,7 +100,9 @@ package struct ByteSpan: Hashable, Sendable {
     }
 }
 
-/// One item on its way to a handler. Spans point into `DeliveredBatch.bytes`.
+/// One item on its way to a handler.
+///
+/// Spans point into `DeliveredBatch.bytes`.
 package struct DeliveredItem: Hashable, Sendable {
     package struct Flags: OptionSet, Hashable, Sendable {
         package let rawValue: UInt8
@@ -130,7 +139,9 @@ package struct DeliveredItem: Hashable, Sendable {
     }
 }
 
-/// Items that travel together, with the bytes that they point into. A shared body is in there once.
+/// Items that travel together, with the bytes that they point into.
+///
+/// A shared body is in there once.
 package struct DeliveredBatch: Sendable {
     package var bytes: ByteBuffer
     package var items: [DeliveredItem]

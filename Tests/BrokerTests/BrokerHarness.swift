@@ -90,6 +90,23 @@ final class BrokerHarness: Sendable {
         }.get()
     }
 
+    /// What the dispatcher holds, for a failed test's message.
+    func describe() async throws -> String {
+        try await onLoop { core in
+            let sources = core.dispatcher.lines.values.flatMap { line in
+                line.sources.values.map { source in
+                    "\(line.name)/\(source.site): \(source.claimed) claimed, \(source.waiting) wait"
+                }
+            }
+            let lanes = core.dispatcher.lanes.values.map { lane in
+                "lane \(lane.key): \(lane.machine), backlog \(lane.hasBacklog), loading \(lane.isLoading), "
+                    + "listed \(lane.isListed), active \(lane.active)"
+            }
+            return (sources + lanes + ["due \(core.dispatcher.due.nextMs), now \(core.clock.steadyMs)"])
+                .joined(separator: "; ")
+        }
+    }
+
     func port() async throws -> Int {
         let parts = parts
         let port = try await group.next().submit { parts.value?.1.port }.get()
@@ -137,7 +154,11 @@ final class BrokerHarness: Sendable {
 
     /// Waits until all outcomes but those of so many items came in, and are on disk.
     func settled(claimed wanted: Int = 0) async throws {
-        try await eventually("\(wanted) items are claimed") { try await claimed() == wanted }
+        do {
+            try await eventually("\(wanted) items are claimed") { try await claimed() == wanted }
+        } catch {
+            throw TestSupportError.missing("an end to what is claimed (\(try await describe()))")
+        }
         let parts = parts
         let loop = group.next()
         try await loop.flatSubmit { () -> EventLoopFuture<Void> in

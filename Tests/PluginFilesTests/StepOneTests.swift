@@ -5,7 +5,7 @@ import QueueCore
 import TestSupport
 import Testing
 
-/// Each bad file gets its one line, and none of its code runs (shared/design/examples/bad.sh, and more).
+/// Each bad file gets its one line, and none of its code runs.
 @Suite("Step 1 of the check of a plugin file")
 struct StepOneTests {
     struct BadFile: CustomTestStringConvertible, Sendable {

@@ -23,7 +23,8 @@ import WorkerLink
         }
         #expect(
             result.outcome.text
-                == "queue=in shared=common lane=lane 1 key=key cursor=cursor attempt=3 kills=2 flags=6 left=1")
+                == "queue=in shared=common lane=lane 1 key=key cursor=cursor attempt=3 kills=2 flags=6 left=1"
+        )
         #expect(result.outcome.code == .discard)
     }
 
@@ -96,8 +97,13 @@ import WorkerLink
     @Test("Items of a queue or a site that isn't served here are given back, as are broken ones")
     func notServed() async throws {
         let plugin = try await HostedPlugin()
-        #expect(try await plugin.run("done") { item, _ in item.queue = QueueName(unchecked: "other") }.outcome.code == .giveBack)
-        #expect(try await plugin.run("done") { item, _ in item.site = SiteName(unchecked: "bob") }.outcome.code == .giveBack)
+        #expect(
+            try await plugin.run("done") { item, _ in item.queue = QueueName(unchecked: "other") }.outcome.code
+                == .giveBack
+        )
+        #expect(
+            try await plugin.run("done") { item, _ in item.site = SiteName(unchecked: "bob") }.outcome.code == .giveBack
+        )
         let broken = try await plugin.run("done") { item, _ in item.shared = ByteSpan(offset: 1 << 30, count: 9) }
         #expect(broken.outcome.code == .giveBack)
     }

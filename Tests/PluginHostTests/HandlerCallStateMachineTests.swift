@@ -8,22 +8,31 @@ import Testing
     private let done = Outcome(.done)
     private let retry = Outcome(.retry)
 
-    private func machine(_ prepare: (inout HandlerCallStateMachine) -> Void = { _ in }) -> HandlerCallStateMachine {
-        var machine = HandlerCallStateMachine()
-        prepare(&machine)
+    /// A reference, so that expectations may drive it.
+    private final class Driven {
+        private var machine = HandlerCallStateMachine()
+        var state: HandlerCallStateMachine.State { machine.state }
+        func returned(_ outcome: Outcome?) -> HandlerCallStateMachine.ReturnAction { machine.returned(outcome) }
+        func complete(_ outcome: Outcome) -> HandlerCallStateMachine.CompleteAction { machine.complete(outcome) }
+        func giveUp() -> Bool { machine.giveUp() }
+    }
+
+    private func machine(_ prepare: (Driven) -> Void = { _ in }) -> Driven {
+        let machine = Driven()
+        prepare(machine)
         return machine
     }
 
     @Test("A returned outcome ends the delivery")
     func returned() {
-        var machine = machine()
+        let machine = machine()
         #expect(machine.returned(done) == .finish(done))
         #expect(machine.state == .finished)
     }
 
     @Test("PENDING, then complete()")
     func pendingThenComplete() {
-        var machine = machine()
+        let machine = machine()
         #expect(machine.returned(nil) == .await)
         #expect(machine.state == .pending)
         #expect(machine.complete(done) == .finish(done))
@@ -32,7 +41,7 @@ import Testing
 
     @Test("complete() before handle() returns is kept until it does")
     func early() {
-        var machine = machine()
+        let machine = machine()
         #expect(machine.complete(done) == .keep)
         #expect(machine.state == .completedEarly(done))
         #expect(machine.complete(retry) == .stale)
@@ -41,14 +50,14 @@ import Testing
 
     @Test("Of complete() and a returned outcome the first counts")
     func bothWays() {
-        var machine = machine { _ = $0.complete(done) }
+        let machine = machine { _ = $0.complete(done) }
         #expect(machine.returned(retry) == .finishDroppingReturned(done))
         #expect(machine.state == .finished)
     }
 
     @Test("A delivery that was given up while handle() ran ends once")
     func givenUpInside() {
-        var machine = machine()
+        let machine = machine()
         #expect(machine.giveUp())
         #expect(machine.complete(done) == .stale)
         #expect(machine.returned(done) == .none)
@@ -56,7 +65,7 @@ import Testing
 
     @Test("A pending delivery can be given up, and then nothing ends it again")
     func givenUpPending() {
-        var machine = machine { _ = $0.returned(nil) }
+        let machine = machine { _ = $0.returned(nil) }
         #expect(machine.giveUp())
         #expect(machine.complete(done) == .stale)
         #expect(!machine.giveUp())
@@ -64,7 +73,7 @@ import Testing
 
     @Test("Nothing changes a finished delivery")
     func finished() {
-        var machine = machine { _ = $0.returned(done) }
+        let machine = machine { _ = $0.returned(done) }
         #expect(machine.complete(retry) == .stale)
         #expect(!machine.giveUp())
         #expect(machine.returned(retry) == .none)
@@ -73,7 +82,7 @@ import Testing
 
     @Test("What was completed early can't be given up")
     func earlyIsKept() {
-        var machine = machine { _ = $0.complete(done) }
+        let machine = machine { _ = $0.complete(done) }
         #expect(!machine.giveUp())
         #expect(machine.returned(nil) == .finish(done))
     }

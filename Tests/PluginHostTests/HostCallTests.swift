@@ -13,7 +13,8 @@ import Testing
         let refused = HOSTD_E_THREAD
         #expect(
             try await plugin.report("enqueue=")
-                == "enqueue=\(refused) timer=\(refused) cancel=\(refused) http=\(refused) now=1")
+                == "enqueue=\(refused) timer=\(refused) cancel=\(refused) http=\(refused) now=1"
+        )
     }
 
     @Test("The plugin's keys and the site's are in its configuration; a missing key is empty")

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import QueueCore
@@ -22,15 +24,21 @@ final class HostedPlugin: Sendable {
 
     /// Loads and starts the plugin and opens the site `alice`.
     init(
-        _ fixture: String = "scripted", macros: [String: String] = [:], values: [String: String] = [:],
-        opensSite: Bool = true, _ adjust: (inout PluginSettings) -> Void = { _ in }
+        _ fixture: String = "scripted",
+        macros: [String: String] = [:],
+        values: [String: String] = [:],
+        opensSite: Bool = true,
+        _ adjust: (inout PluginSettings) -> Void = { _ in }
     ) async throws {
         let directory = try TemporaryDirectory()
-        let path = directory.file("plugin.so")
-        try await CPlugin.build(fixture, to: path, macros: macros, adding: ["-pthread"])
+        let path = try await BuiltPlugins.shared.path(fixture, macros)
         var settings = PluginSettings(
-            plugin: PluginName(unchecked: "scripted"), hostVersion: "hostd 1.2.3", queues: [],
-            recipientsPath: directory.file("recipients.db"), keyValuePath: directory.file("kv.db"))
+            plugin: PluginName(unchecked: "scripted"),
+            hostVersion: "hostd 1.2.3",
+            queues: [],
+            recipientsPath: directory.file("recipients.db"),
+            keyValuePath: directory.file("kv.db")
+        )
         let plugin = try LoadedPlugin(path: path)
         settings.queues = plugin.descriptor.handlers.map(\.queue)
         adjust(&settings)
@@ -38,8 +46,13 @@ final class HostedPlugin: Sendable {
         let (sink, journal, ready) = (sink, directory.file("test.journal"), settings)
         instance = try await loop.submit {
             let instance = PluginInstance(
-                plugin: plugin, settings: ready, loop: loop, sink: sink,
-                journal: try InFlightJournal(path: journal, slots: 64), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+                plugin: plugin,
+                settings: ready,
+                loop: loop,
+                sink: sink,
+                journal: try InFlightJournal(path: journal, slots: 64),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            )
             try instance.start()
             if opensSite { try instance.open(Self.settings(values)) }
             return instance
@@ -57,18 +70,27 @@ final class HostedPlugin: Sendable {
 
     static func settings(_ values: [String: String] = [:]) -> SiteSettings {
         SiteSettings(
-            nickname: site, server: "alice.example", name: "Alice's", root: "http://alice.example/", values: values)
+            nickname: site,
+            server: "alice.example",
+            name: "Alice's",
+            root: "http://alice.example/",
+            values: values
+        )
     }
 
     /// Runs something on the plugin's loop.
-    func onLoop<Result: Sendable>(_ body: @escaping @Sendable (PluginInstance) throws -> Result) async throws -> Result {
+    func onLoop<Result: Sendable>(_ body: @escaping @Sendable (PluginInstance) throws -> Result) async throws -> Result
+    {
         let instance = instance
         return try await loop.submit { try body(instance) }.get()
     }
 
     /// Delivers items that differ in their commands, as one batch; returns the deliveries' ids.
     @discardableResult
-    func send(_ commands: [String], adjust: @escaping @Sendable (inout DeliveredItem, inout ByteBuffer) -> Void = { _, _ in })
+    func send(
+        _ commands: [String],
+        adjust: @escaping @Sendable (inout DeliveredItem, inout ByteBuffer) -> Void = { _, _ in }
+    )
         async throws -> [UInt64]
     {
         let ids = commands.map { _ in sink.nextDelivery() }
@@ -90,7 +112,8 @@ final class HostedPlugin: Sendable {
     /// Delivers one item and waits for its outcome.
     @discardableResult
     func run(
-        _ command: String, adjust: @escaping @Sendable (inout DeliveredItem, inout ByteBuffer) -> Void = { _, _ in }
+        _ command: String,
+        adjust: @escaping @Sendable (inout DeliveredItem, inout ByteBuffer) -> Void = { _, _ in }
     ) async throws -> ItemResult {
         let ids = try await send([command], adjust: adjust)
         return try await sink.results.first("the outcome of '\(command)'") { ids.contains($0.id) }
@@ -102,6 +125,34 @@ final class HostedPlugin: Sendable {
     /// The first report (a hold's text) that contains `text`.
     func report(_ text: String) async throws -> String {
         try await sink.holds.first("the report '\(text)'") { $0.text.contains(text) }.text
+    }
+}
+
+private let removeAtExit = NIOLockedValueBox("")
+
+/// Compiles each form of a fixture once for all tests: two instances in one process share its code and nothing else.
+private actor BuiltPlugins {
+    static let shared = BuiltPlugins()
+    private var built: [String: Task<String, any Error>] = [:]
+    private var directory: TemporaryDirectory?
+
+    func path(_ fixture: String, _ macros: [String: String]) async throws -> String {
+        let directory = try directory ?? TemporaryDirectory()
+        if self.directory == nil {
+            self.directory = directory
+            removeAtExit.withLockedValue { $0 = directory.path }
+            atexit { try? FileManager.default.removeItem(atPath: removeAtExit.withLockedValue { $0 }) }
+        }
+        let key = ([fixture] + macros.sorted { $0.key < $1.key }.map { "\($0.key)-\($0.value)" }).joined(separator: "-")
+        let build =
+            built[key]
+            ?? Task {
+                let path = directory.file("\(key).so")
+                try await CPlugin.build(fixture, to: path, macros: macros, adding: ["-pthread"])
+                return path
+            }
+        built[key] = build
+        return try await build.value
     }
 }
 

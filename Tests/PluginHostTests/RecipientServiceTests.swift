@@ -41,7 +41,9 @@ import WorkerLink
         #expect(paged.outcome.text == "status=0 n=1 more=0 a>own/k/")
         let got = try await plugin.run("get a t1") { item, bytes in item.shared = bytes.appendSpan(frame) }
         #expect(got.outcome.text == "status=0 n=0 more=0")
-        let broken = try await plugin.run("page a") { item, bytes in item.shared = bytes.appendSpan(#"{"recipients": 7}"#) }
+        let broken = try await plugin.run("page a") { item, bytes in
+            item.shared = bytes.appendSpan(#"{"recipients": 7}"#)
+        }
         #expect(broken.outcome.text == "status=\(HOSTD_E_INVAL) n=0 more=0")
     }
 }
@@ -55,7 +57,10 @@ import WorkerLink
         #expect(try await plugin.answer("kv-put k one 0") == "status=0 value=one version=1")
         #expect(try await plugin.answer("kv-get k") == "status=0 value=one version=1")
         #expect(try await plugin.answer("kv-put k two 999999") == "status=\(HOSTD_E_STALE) value= version=0")
-        #expect(try await plugin.answer("kv-put k two \(Int64(bitPattern: absent))") == "status=\(HOSTD_E_STALE) value= version=0")
+        #expect(
+            try await plugin.answer("kv-put k two \(Int64(bitPattern: absent))")
+                == "status=\(HOSTD_E_STALE) value= version=0"
+        )
         #expect(try await plugin.answer("kv-put k  0") == "status=0 value= version=0")
         #expect(try await plugin.answer("kv-get k") == "status=\(HOSTD_E_NOTFOUND) value= version=0")
         #expect(try await plugin.answer("kv-put k two \(Int64(bitPattern: absent))") == "status=0 value=two version=1")

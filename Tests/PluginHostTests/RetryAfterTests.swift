@@ -19,7 +19,8 @@ import Testing
 
     @Test(
         "The three forms of an HTTP date",
-        arguments: ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"])
+        arguments: ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+    )
     func dates(value: String) {
         #expect(RetryAfter.milliseconds(value, nowUnixMs: (Self.example - 30) * 1000) == 30_000)
         #expect(RetryAfter.milliseconds(value, nowUnixMs: (Self.example + 30) * 1000) == 0)
@@ -27,7 +28,10 @@ import Testing
 
     @Test(
         "What can't be understood is no wait",
-        arguments: ["", "soon", "-5", "1.5", "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT", "a:b:c d e f g"])
+        arguments: [
+            "", "soon", "-5", "1.5", "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT", "a:b:c d e f g",
+        ]
+    )
     func nonsense(value: String) {
         #expect(RetryAfter.milliseconds(value, nowUnixMs: 0) == 0)
     }

@@ -102,18 +102,29 @@ final class SinkServer: Sendable {
         }
 
         private func answer(
-            _ context: ChannelHandlerContext, _ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ body: String
+            _ context: ChannelHandlerContext,
+            _ status: HTTPResponseStatus,
+            _ headers: HTTPHeaders,
+            _ body: String
         ) {
             var headers = headers
             headers.add(name: "Content-Length", value: "\(body.utf8.count)")
-            context.write(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))), promise: nil)
-            if !body.isEmpty { context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: body)))), promise: nil) }
+            context.write(
+                wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))),
+                promise: nil
+            )
+            if !body.isEmpty {
+                context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: body)))), promise: nil)
+            }
             context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         }
 
         /// Chunks without end, as long as the other side takes them.
         private func stream(_ context: ChannelHandlerContext, _ headers: HTTPHeaders) {
-            context.write(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .ok, headers: headers))), promise: nil)
+            context.write(
+                wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .ok, headers: headers))),
+                promise: nil
+            )
             more(NIOLoopBound(context, eventLoop: context.eventLoop))
         }
 

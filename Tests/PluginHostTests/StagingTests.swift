@@ -53,7 +53,8 @@ import WorkerLink
         let plugin = try await HostedPlugin()
         let result = try await plugin.run("stage-big")
         #expect(
-            try await plugin.report("first=") == "first=0 more=\(HOSTD_E_LIMIT) huge=\(HOSTD_E_LIMIT)")
+            try await plugin.report("first=") == "first=0 more=\(HOSTD_E_LIMIT) huge=\(HOSTD_E_LIMIT)"
+        )
         #expect(result.staged.count == 4)
     }
 

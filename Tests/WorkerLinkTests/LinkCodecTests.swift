@@ -25,8 +25,13 @@ import WorkerLink
 
     @Test("A hello keeps every field") func hello() throws {
         let hello = LinkHello(
-            plugin: PluginName(unchecked: "omb"), pluginVersion: "1.2", generation: 3, pid: 77, journalPath: "j",
-            queues: [QueueCredit(queue: QueueName(unchecked: "ombout"), credit: 512)])
+            plugin: PluginName(unchecked: "omb"),
+            pluginVersion: "1.2",
+            generation: 3,
+            pid: 77,
+            journalPath: "j",
+            queues: [QueueCredit(queue: QueueName(unchecked: "ombout"), credit: 512)]
+        )
         guard case .hello(let back) = try roundTrip(.hello(hello)) else { throw LinkError.badValue("kind") }
         #expect(back == hello)
     }
@@ -64,7 +69,11 @@ import WorkerLink
 
     @Test("A delivered batch keeps its items and their bytes") func deliver() throws {
         var item = DeliveredItem(
-            id: 9, item: 8, site: SiteName(unchecked: "alice"), queue: QueueName(unchecked: "ombout"))
+            id: 9,
+            item: 8,
+            site: SiteName(unchecked: "alice"),
+            queue: QueueName(unchecked: "ombout")
+        )
         item.payload = ByteSpan(offset: 0, count: 3)
         item.shared = ByteSpan(offset: 3, count: 2)
         item.attempt = 4

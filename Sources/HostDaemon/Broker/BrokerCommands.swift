@@ -4,6 +4,7 @@ import Foundation
 import NIOCore
 import QueueCore
 import QueueStore
+import Telemetry
 
 /// Answers what queuectl and the console ask of the broker.
 ///
@@ -130,17 +131,15 @@ struct BrokerCommands {
             }
             pause.site = site.nickname.rawValue
         }
-        var pauses = core.dispatcher.pauses
         let isPaused = request.command == "pause"
-        if isPaused {
-            pauses.insert(pause)
-        } else if pause.site.isEmpty {
-            pauses = pauses.filter { $0.queue != queue }
-        } else if pauses.contains(Pause(queue: queue, site: "")) {
-            reply(ControlReply(id: request.id, error: "\(queue) is paused for all sites: resume it without a site"))
-            return
+        var pauses = core.dispatcher.pauses
+        if pause.site.isEmpty {
+            // Of all sites: their own pauses, and their exceptions, are over.
+            pauses = pauses.filter { $0.key.queue != queue }
+            if isPaused { pauses[pause] = true }
         } else {
-            pauses.remove(pause)
+            let isAllPaused = pauses[Pause(queue: queue, site: "")] ?? false
+            pauses[pause] = isPaused == isAllPaused ? nil : isPaused
         }
         apply(pauses, request, isPaused: isPaused)
     }
@@ -151,13 +150,13 @@ struct BrokerCommands {
     }
 
     /// Answered once it would outlive a crash.
-    private func apply(_ pauses: Set<Pause>, _ request: ControlRequest, isPaused: Bool) {
+    private func apply(_ pauses: [Pause: Bool], _ request: ControlRequest, isPaused: Bool) {
         let before = core.dispatcher.pauses
         core.dispatcher.set(pauses)
         let reply = reply
         core.store.write { (transaction) throws(QueueStoreError) in
-            for pause in before.subtracting(pauses) { try transaction.remove(pause) }
-            for pause in pauses.subtracting(before) { try transaction.add(pause) }
+            for pause in before.keys where pauses[pause] == nil { try transaction.set(pause, isPaused: nil) }
+            for (pause, isPaused) in pauses { try transaction.set(pause, isPaused: isPaused) }
         } completion: { result in
             switch result {
             case .success: reply(ControlReply(id: request.id, result: .object(["paused": .bool(isPaused)])))
@@ -167,8 +166,6 @@ struct BrokerCommands {
     }
 
     static func time(_ ms: Int64) -> String {
-        Date(timeIntervalSince1970: Double(ms) / 1000).formatted(
-            .iso8601.year().month().day().time(includingFractionalSeconds: true)
-        )
+        LogTime(milliseconds: ms).description
     }
 }

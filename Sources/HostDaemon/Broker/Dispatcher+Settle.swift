@@ -23,6 +23,8 @@ extension Dispatcher {
             lane?.machine.succeed(wasProbe: wasProbe)
             if !isBuried { bury(item, deadReason(outcome.reason), outcome.text, isKept: outcome.keep) }
         case .giveBack:
+            // It had been entered: a drain, or a neighbour's missed deadline, cut it short.
+            if outcome.maybeDelivered { item.mayBeDuplicate = true }
             lane?.machine.abandon(wasProbe: wasProbe, nowMs: now)
             if !isBuried { giveBack(item, to: lane) }
         case .defer:

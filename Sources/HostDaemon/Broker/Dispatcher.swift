@@ -25,7 +25,7 @@ final class Dispatcher {
     private(set) var lines: [NameID: QueueLine] = [:]
     private(set) var linesByName: [String: QueueLine] = [:]
     private var sourceCount = 0
-    private(set) var pauses: Set<Pause> = []
+    private(set) var pauses: [Pause: Bool] = [:]
     /// Lanes with something in memory, or that taught something.
     var lanes: [LaneHash: Lane] = [:]
     /// Lanes of which only the store knows until their time comes, each with the item that was probed last.
@@ -114,7 +114,7 @@ final class Dispatcher {
 
     // MARK: Pauses
 
-    func set(_ pauses: Set<Pause>) {
+    func set(_ pauses: [Pause: Bool]) {
         self.pauses = pauses
         for line in lines.values {
             for source in line.sources.values { source.isPaused = isPaused(source) }
@@ -126,8 +126,8 @@ final class Dispatcher {
     private func isPaused(_ source: Source) -> Bool {
         guard !pauses.isEmpty else { return false }
         let queue = source.line.name
-        return pauses.contains(Pause(queue: queue, site: ""))
-            || pauses.contains(Pause(queue: queue, site: names[source.site] ?? ""))
+        return pauses[Pause(queue: queue, site: names[source.site] ?? "")] ?? pauses[Pause(queue: queue, site: "")]
+            ?? false
     }
 
     // MARK: Consumers

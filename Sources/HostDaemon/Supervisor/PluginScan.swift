@@ -43,7 +43,12 @@ struct PluginScan: Sendable {
     private func entry(for finding: PluginDirectory.Finding, _ pool: NIOThreadPool) async -> PluginCatalog.Entry {
         switch finding {
         case .refused(let file, let reason):
-            return PluginCatalog.Entry(file: file, verdict: .refused(reason: "\(reason)"))
+            // Named after its file all the same: whoever enables that plugin is told why this file isn't it.
+            return PluginCatalog.Entry(
+                file: file,
+                name: PluginName(String(file.dropLast(".so".count))),
+                verdict: .refused(reason: "\(reason)")
+            )
         case .accepted(let file):
             let identity = PluginIdentity(id: file.note.id, version: file.note.version, abi: file.note.abi)
             let verdict: PluginCatalog.Verdict

@@ -3,8 +3,9 @@ package import PluginHost
 package import QueueCore
 package import WorkerLink
 
-/// Claims in, results out: a worker's way to whoever keeps the items. `EmbeddedBrokerPort` beside this is one, tests have a
-/// memory one, external brokers will be others.
+/// Claims in, results out: a worker's way to whoever keeps the items.
+///
+/// `EmbeddedBrokerPort` beside this is one, tests have a memory one, external brokers will be others.
 ///
 /// Confined to the worker's loop. What it is told (`ItemSink` included) it takes note of and returns; it never calls the
 /// receiver from within. It reconnects by itself, for ever.
@@ -19,7 +20,9 @@ package protocol BrokerPort: ItemSink {
     func stop(_ done: @escaping () -> Void)
 }
 
-/// What comes out of a `BrokerPort`. On the worker's loop.
+/// What comes out of a `BrokerPort`.
+///
+/// On the worker's loop.
 package protocol ClaimReceiver: AnyObject {
     /// Claiming has begun, or begun anew.
     func connected()

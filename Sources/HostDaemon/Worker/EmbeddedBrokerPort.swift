@@ -163,7 +163,9 @@ final class EmbeddedBrokerPort: BrokerPort {
         requests = [:]
         if !isStopped {
             logger.warning(
-                "the link to the broker is lost; connecting again", metadata: error.map { ["error": "\($0)"] } ?? [:])
+                "the link to the broker is lost; connecting again",
+                metadata: error.map { ["error": "\($0)"] } ?? [:]
+            )
         }
         receiver?.disconnected()
         for completion in waiting.values { completion("the link to the broker was lost before the items were durable") }

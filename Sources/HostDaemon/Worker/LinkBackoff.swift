@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
 
-/// How long to wait before the next attempt to reach the broker: 50 ms, doubled up to 2 s. No jitter: a broker serves its
-/// workers on one machine.
+/// How long to wait before the next attempt to reach the broker: 50 ms, doubled up to 2 s.
+///
+/// No jitter: a broker serves its workers on one machine.
 struct LinkBackoff {
     static let first = TimeAmount.milliseconds(50)
     static let most = TimeAmount.seconds(2)

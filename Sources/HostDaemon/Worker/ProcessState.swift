@@ -46,7 +46,9 @@ struct ProcessState {
         if umask(mask) != mask { changed.append("the umask") }
         if directory >= 0 {
             if Self.identity(directory).map({ "\($0)" }) != Self.identity(at: ".").map({ "\($0)" }) {
-                changed.append(fchdir(directory) == 0 ? "the working directory" : "the working directory (still changed)")
+                changed.append(
+                    fchdir(directory) == 0 ? "the working directory" : "the working directory (still changed)"
+                )
             }
             close(directory)
         }

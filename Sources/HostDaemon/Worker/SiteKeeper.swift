@@ -5,8 +5,10 @@ import NIOCore
 import PluginHost
 import QueueCore
 
-/// Keeps a plugin's sites as the configuration wants them: opens, reconfigures, drains and closes them, and tries those that
-/// failed again. One site's trouble is no other's. Confined to the worker's loop.
+/// Keeps a plugin's sites as the configuration wants them: opens, reconfigures, drains and closes them, and tries those
+/// that failed again.
+///
+/// One site's trouble is no other's. Confined to the worker's loop.
 final class SiteKeeper {
     private static let retryDelay = TimeAmount.seconds(30)
     /// For a site that was taken out of the configuration while the worker goes on.
@@ -23,7 +25,10 @@ final class SiteKeeper {
     private var isEnding = false
 
     init(
-        _ instance: PluginInstance, _ port: any BrokerPort, _ logger: Logger, report: @escaping (SiteName, String?) -> Void
+        _ instance: PluginInstance,
+        _ port: any BrokerPort,
+        _ logger: Logger,
+        report: @escaping (SiteName, String?) -> Void
     ) {
         self.instance = instance
         self.port = port

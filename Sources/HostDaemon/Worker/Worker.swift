@@ -23,12 +23,16 @@ package final class Worker: ClaimReceiver {
         package var send: (ChildMessage) -> Void
         /// Runs once, with the exit status, when the last message is on its way.
         package var exit: (Int32, ChildMessage?) -> Void
-        /// The plugin blocks the loop: ends the process at once. On the watchdog's thread.
+        /// The plugin blocks the loop: ends the process at once.
+        ///
+        /// On the watchdog's thread.
         package var abort: @Sendable (String) -> Void
 
         package init(
-            port: @escaping (WorkerConfiguration, LinkHello) -> any BrokerPort, send: @escaping (ChildMessage) -> Void,
-            exit: @escaping (Int32, ChildMessage?) -> Void, abort: @escaping @Sendable (String) -> Void
+            port: @escaping (WorkerConfiguration, LinkHello) -> any BrokerPort,
+            send: @escaping (ChildMessage) -> Void,
+            exit: @escaping (Int32, ChildMessage?) -> Void,
+            abort: @escaping @Sendable (String) -> Void
         ) {
             self.port = port
             self.send = send
@@ -121,13 +125,22 @@ package final class Worker: ClaimReceiver {
         let handlers = plugin.descriptor.handlers.filter { !$0.isSingleton || configuration.index == 0 }
         let journal = try makeJournal(configuration, inFlight: handlers.reduce(0) { $0 + $1.maxInFlight })
         let hello = LinkHello(
-            plugin: configuration.plugin, pluginVersion: plugin.descriptor.version,
-            generation: UInt32(clamping: configuration.generation), pid: getpid(), journalPath: journal.path,
-            queues: handlers.map { QueueCredit(queue: $0.queue, credit: UInt32(clamping: $0.maxInFlight)) })
+            plugin: configuration.plugin,
+            pluginVersion: plugin.descriptor.version,
+            generation: UInt32(clamping: configuration.generation),
+            pid: getpid(),
+            journalPath: journal.path,
+            queues: handlers.map { QueueCredit(queue: $0.queue, credit: UInt32(clamping: $0.maxInFlight)) }
+        )
         let port = surroundings.port(configuration, hello)
         let instance = PluginInstance(
-            plugin: plugin, settings: PluginSettings(configuration, queues: handlers.map(\.queue)), loop: loop, sink: port,
-            journal: journal, logger: logger)
+            plugin: plugin,
+            settings: PluginSettings(configuration, queues: handlers.map(\.queue)),
+            loop: loop,
+            sink: port,
+            journal: journal,
+            logger: logger
+        )
         try instance.start()
         tellRestored(before.restore())
         instance.startWatchdog(surroundings.abort)
@@ -154,7 +167,9 @@ package final class Worker: ClaimReceiver {
     private func tellRestored(_ changed: [String]) {
         guard !changed.isEmpty else { return }
         logger.warning(
-            "the plugin changed what belongs to the host; it was put back", metadata: ["changed": "\(changed.joined(separator: ", "))"])
+            "the plugin changed what belongs to the host; it was put back",
+            metadata: ["changed": "\(changed.joined(separator: ", "))"]
+        )
     }
 
     // MARK: - The broker's words
@@ -189,8 +204,9 @@ package final class Worker: ClaimReceiver {
         end(status, .drained)
     }
 
-    /// A delivery missed its deadline: it was reported as overdue. Its neighbours get a moment, then they are given back, so
-    /// that none of them is a suspect.
+    /// A delivery missed its deadline: it was reported as overdue.
+    ///
+    /// Its neighbours get a moment, then they are given back, so that none of them is a suspect.
     private func condemn() {
         guard machine.handle(.overdue) == .condemn else { return }
         port?.refuse([])
@@ -225,8 +241,12 @@ extension SiteSettings {
 extension PluginSettings {
     init(_ configuration: WorkerConfiguration, queues: [QueueName]) {
         self.init(
-            plugin: configuration.plugin, hostVersion: "hostd \(configuration.version)", queues: queues,
-            recipientsPath: configuration.recipientsPath, keyValuePath: configuration.keyValuePath)
+            plugin: configuration.plugin,
+            hostVersion: "hostd \(configuration.version)",
+            queues: queues,
+            recipientsPath: configuration.recipientsPath,
+            keyValuePath: configuration.keyValuePath
+        )
         handlerTimeoutMs = configuration.handlerTimeoutMs
         http.timeoutMs = configuration.httpTimeoutMs
         http.connectionsPerHost = configuration.connectionsPerHost

@@ -27,7 +27,8 @@ package enum WorkerMain {
         let worker = Worker(loop: loop, surroundings: surroundings(loop, supervisor, exit, logger), logger: logger)
         let bound = NIOLoopBound((worker, supervisor), eventLoop: loop)
         ChildChannel.open(
-            descriptor: descriptor, on: loop,
+            descriptor: descriptor,
+            on: loop,
             receive: { message in
                 let (worker, supervisor) = bound.value
                 supervisor.received(message, worker)
@@ -43,7 +44,10 @@ package enum WorkerMain {
     }
 
     private static func surroundings(
-        _ loop: any EventLoop, _ supervisor: SupervisorLine, _ exit: EventLoopPromise<Int32>, _ logger: Logger
+        _ loop: any EventLoop,
+        _ supervisor: SupervisorLine,
+        _ exit: EventLoopPromise<Int32>,
+        _ logger: Logger
     ) -> Worker.Surroundings {
         Worker.Surroundings(
             port: { configuration, hello in
@@ -57,7 +61,8 @@ package enum WorkerMain {
             abort: { line in
                 logger.critical("\(line)")
                 _exit(WorkerStateMachine.ExitStatus.overdue.rawValue)
-            })
+            }
+        )
     }
 
     /// A connection per target host adds up; what a soft limit guards against (select(2)) isn't used here.
@@ -69,7 +74,9 @@ package enum WorkerMain {
     }
 }
 
-/// The channel to the supervisor, and what came before it was open. Confined to the worker's loop.
+/// The channel to the supervisor, and what came before it was open.
+///
+/// Confined to the worker's loop.
 private final class SupervisorLine {
     private(set) var channel: ChildChannel?
     private var early: [SupervisorMessage] = []

@@ -27,13 +27,16 @@ enum AddressGuard {
         guard let first = host.utf8.first, host.utf8.contains(UInt8(ascii: ":")) || (0x30...0x39).contains(first) else {
             return true
         }
-        guard let address = try? SocketAddress(ipAddress: host, port: 0) else { return true }
+        // An IPv6 literal may still be in its URL's brackets.
+        let literal = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
+        guard let address = try? SocketAddress(ipAddress: literal, port: 0) else { return true }
         return isPublic(address)
     }
 
     private static let refusedV4: [(network: UInt32, bits: UInt32)] = [
         (0x0000_0000, 8), (0x0A00_0000, 8), (0x6440_0000, 10), (0x7F00_0000, 8), (0xA9FE_0000, 16), (0xAC10_0000, 12),
-        (0xC000_0000, 24), (0xC000_0200, 24), (0xC058_6300, 24), (0xC0A8_0000, 16), (0xC612_0000, 15), (0xC633_6400, 24),
+        (0xC000_0000, 24), (0xC000_0200, 24), (0xC058_6300, 24), (0xC0A8_0000, 16), (0xC612_0000, 15),
+        (0xC633_6400, 24),
         (0xCB00_7100, 24), (0xE000_0000, 4), (0xF000_0000, 4),
     ]
 

@@ -17,9 +17,12 @@ final class DatabaseThread<Writer>: @unchecked Sendable {
         self.open = open
     }
 
-    /// Runs `work` on the thread, in order, then `done` on the loop. A file that can't be opened is tried anew each time.
+    /// Runs `work` on the thread, in order, then `done` on the loop.
+    ///
+    /// A file that can't be opened is tried anew each time.
     func run<Value: Sendable>(
-        _ work: @escaping @Sendable (Writer) throws -> Value, done: @escaping (Result<Value, any Error>) -> Void
+        _ work: @escaping @Sendable (Writer) throws -> Value,
+        done: @escaping (Result<Value, any Error>) -> Void
     ) {
         let done = NIOLoopBound(done, eventLoop: loop)
         queue.async { [self] in

@@ -80,10 +80,15 @@ final class DescriptorWatcher: @unchecked Sendable {
         }
         let this = Unmanaged.passRetained(self).toOpaque()
         var thread = pthread_t()
-        let status = pthread_create(&thread, nil, { argument in
-            if let argument { Unmanaged<DescriptorWatcher>.fromOpaque(argument).takeRetainedValue().run() }
-            return nil
-        }, this)
+        let status = pthread_create(
+            &thread,
+            nil,
+            { argument in
+                if let argument { Unmanaged<DescriptorWatcher>.fromOpaque(argument).takeRetainedValue().run() }
+                return nil
+            },
+            this
+        )
         guard status == 0 else {
             Unmanaged<DescriptorWatcher>.fromOpaque(this).release()
             close(wakeUp.read)

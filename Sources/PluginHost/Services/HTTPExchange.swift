@@ -36,8 +36,14 @@ final class HTTPExchange: HTTPClientResponseDelegate, PluginOperation, @unchecke
     private var body: ByteBuffer?
 
     init(
-        instance: PluginInstance, site: hostd_site, request: HTTPClient.Request, redirects: HTTPRedirects?, maxBody: Int,
-        deadline: NIODeadline, function: @escaping hostd_http_fn, user: UnsafeMutableRawPointer?
+        instance: PluginInstance,
+        site: hostd_site,
+        request: HTTPClient.Request,
+        redirects: HTTPRedirects?,
+        maxBody: Int,
+        deadline: NIODeadline,
+        function: @escaping hostd_http_fn,
+        user: UnsafeMutableRawPointer?
     ) {
         self.request = request
         self.redirects = redirects
@@ -95,7 +101,8 @@ final class HTTPExchange: HTTPClientResponseDelegate, PluginOperation, @unchecke
     }
 
     private static let timeouts: [HTTPClientError] = [
-        .deadlineExceeded, .readTimeout, .writeTimeout, .connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout,
+        .deadlineExceeded, .readTimeout, .writeTimeout, .connectTimeout, .tlsHandshakeTimeout,
+        .getConnectionFromPoolTimeout,
     ]
 
     // MARK: - The plugin's callback
@@ -161,7 +168,9 @@ final class HTTPExchange: HTTPClientResponseDelegate, PluginOperation, @unchecke
     }
 }
 
-/// Memory for the headers of one response at a time, grown to the largest seen. On the loop.
+/// Memory for the headers of one response at a time, grown to the largest seen.
+///
+/// On the loop.
 final class ResponseMemory {
     private var bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 1)
     private var fields = UnsafeMutableBufferPointer<hostd_kv>.allocate(capacity: 32)

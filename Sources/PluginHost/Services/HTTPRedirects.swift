@@ -39,7 +39,11 @@ struct HTTPRedirects {
             for name in ["authorization", "cookie", "proxy-authorization"] { headers.remove(name: name) }
         }
         return try? HTTPClient.Request(
-            url: url, method: becomesGet ? .GET : request.method, headers: headers, body: becomesGet ? nil : request.body)
+            url: url,
+            method: becomesGet ? .GET : request.method,
+            headers: headers,
+            body: becomesGet ? nil : request.body
+        )
     }
 
     func isGuarded(_ request: HTTPClient.Request) -> Bool {

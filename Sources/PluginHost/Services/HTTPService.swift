@@ -11,7 +11,7 @@ package struct HTTPSettings: Sendable {
     package var connectionsPerHost = 512
     /// Plugins may reach loopback and private addresses.
     package var allowPrivate = false
-    /// `hostd/VERSION`
+    /// `hostd/VERSION`.
     package var userAgent = "hostd"
     package init() {}
 }
@@ -19,8 +19,8 @@ package struct HTTPSettings: Sendable {
 /// `hostd.http/1`: requests of a plugin, by async-http-client on the plugin's own loop.
 ///
 /// The private-address guard looks at the address that was really connected to, before the request is sent, so that DNS
-/// can't trick it. Its delegate interface is used, not the async one: no task, no thread, half the CPU time per request
-/// (docs/decisions/0007-http-delegate.md). On the loop.
+/// can't trick it. The client's delegate interface is used, not the async one: that one makes a task of the shared pool for
+/// each request. On the loop.
 final class HTTPService {
     /// A pool entry per host stays for as long as its client lives: after so many hosts a fresh client takes over.
     private static let hostsPerClient = 8192
@@ -64,7 +64,12 @@ final class HTTPService {
         }
         exchange.isStarting = true
         exchange.task = client.client.execute(
-            request: request, delegate: exchange, eventLoop: .indifferent, deadline: deadline, logger: nil)
+            request: request,
+            delegate: exchange,
+            eventLoop: .indifferent,
+            deadline: deadline,
+            logger: nil
+        )
         exchange.isStarting = false
     }
 
@@ -83,7 +88,9 @@ final class HTTPService {
             client.isRetired = true
             client.endIfUnused()
         }
-        let client = Client(HTTPClient(eventLoopGroupProvider: .shared(loop), configuration: configuration(isGuarded: isGuarded)))
+        let client = Client(
+            HTTPClient(eventLoopGroupProvider: .shared(loop), configuration: configuration(isGuarded: isGuarded))
+        )
         client.hosts.insert(host)
         clients[isGuarded] = client
         return client
@@ -93,8 +100,12 @@ final class HTTPService {
         var configuration = HTTPClient.Configuration(
             // Redirects are ours to follow, since each may lead to a host that is to be guarded.
             redirectConfiguration: .disallow,
-            timeout: .init(connect: .milliseconds(Int64(settings.timeoutMs)), read: nil), decompression: .disabled)
+            timeout: .init(connect: .milliseconds(Int64(settings.timeoutMs)), read: nil),
+            decompression: .disabled
+        )
         configuration.httpVersion = .http1Only
+        // A twentieth of a request's time, for spans that nobody collects.
+        configuration.tracing.tracer = nil
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = settings.connectionsPerHost
         // Below the keep-alive time of common servers (Apache's is 5 s), so that a request seldom meets a connection that the
         // other side is just closing.

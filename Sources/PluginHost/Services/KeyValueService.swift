@@ -10,6 +10,9 @@ final class KeyValueService {
     let writer: DatabaseThread<KeyValueWriter>
     private let path: String
     private var openReader: KeyValueReader?
+    /// Puts of this process; now and then one also frees what is over.
+    private var puts = 0
+    private static let putsPerPurge = 256
 
     init(path: String, plugin: PluginName, loop: any EventLoop) {
         self.path = path
@@ -17,19 +20,30 @@ final class KeyValueService {
         writer = DatabaseThread("hostd.kv", loop: loop) { try KeyValueWriter(path: path) }
     }
 
-    /// Opened with the first use. On the loop.
+    /// Opened with the first use.
+    ///
+    /// On the loop.
     func reader() throws(RecipientDirectoryError) -> KeyValueReader {
         if let openReader { return openReader }
         let reader = try KeyValueReader(path: path)
         openReader = reader
         return reader
     }
+
+    /// Whether the put at hand should also free the room of values whose time is over.
+    func isPurgeDue() -> Bool {
+        puts += 1
+        return puts % Self.putsPerPurge == 0
+    }
 }
 
 // All [serial].
 extension PluginInstance {
     func keyValueGet(
-        _ site: hostd_site, _ key: hostd_str, _ function: hostd_kv_fn?, _ user: UnsafeMutableRawPointer?
+        _ site: hostd_site,
+        _ key: hostd_str,
+        _ function: hostd_kv_fn?,
+        _ user: UnsafeMutableRawPointer?
     ) -> hostd_op {
         guard let function else { return hostd_op(HOSTD_E_INVAL) }
         if let refusal = refusal(for: site) { return hostd_op(refusal) }
@@ -56,8 +70,13 @@ extension PluginInstance {
     }
 
     func keyValuePut(
-        _ site: hostd_site, _ key: hostd_str, _ value: hostd_str, _ version: UInt64, _ ttlSeconds: UInt32,
-        _ function: hostd_kv_fn?, _ user: UnsafeMutableRawPointer?
+        _ site: hostd_site,
+        _ key: hostd_str,
+        _ value: hostd_str,
+        _ version: UInt64,
+        _ ttlSeconds: UInt32,
+        _ function: hostd_kv_fn?,
+        _ user: UnsafeMutableRawPointer?
     ) -> hostd_op {
         if let refusal = refusal(for: site) { return hostd_op(refusal) }
         guard let name = siteTable[site]?.nickname, !key.isEmpty else { return hostd_op(HOSTD_E_INVAL) }
@@ -66,8 +85,10 @@ extension PluginInstance {
         guard op > 0 else { return op }
         let (plugin, key, value) = (keyValues.plugin, key.text, value.array)
         let now = HostClock.unixMs()
+        let purges = keyValues.isPurgeDue()
         keyValues.writer.run({ writer in
-            try writer.put(name, plugin, key, value, version: version, ttlSeconds: ttlSeconds, nowMs: now)
+            if purges { try writer.purge(nowMs: now) }
+            return try writer.put(name, plugin, key, value, version: version, ttlSeconds: ttlSeconds, nowMs: now)
         }) { result in
             guard self.operations.finish(op) else { return }
             var (status, newVersion) = (HOSTD_OK, UInt64(0))
@@ -80,7 +101,10 @@ extension PluginInstance {
             guard let function else { return }
             self.callBack {
                 value.withUnsafeBytes { bytes in
-                    let stored = hostd_str(ptr: bytes.baseAddress?.assumingMemoryBound(to: CChar.self), len: bytes.count)
+                    let stored = hostd_str(
+                        ptr: bytes.baseAddress?.assumingMemoryBound(to: CChar.self),
+                        len: bytes.count
+                    )
                     function(user, op, status, status == HOSTD_OK ? stored : .empty, newVersion)
                 }
             }

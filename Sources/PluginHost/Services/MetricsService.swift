@@ -22,7 +22,9 @@ package final class MetricsService: @unchecked Sendable {
         prefix = "hostd_plugin_" + String(plugin.rawValue.map { $0.isLetter || $0.isNumber ? $0 : "_" }) + "_"
     }
 
-    /// All values of this moment. Any thread.
+    /// All values of this moment.
+    ///
+    /// Any thread.
     package var samples: [MetricSample] { lock.withLock { counters.snapshot() } }
 
     func define(_ kind: UInt32, name: String, help: String) -> (status: Int32, id: UInt32) {
@@ -61,7 +63,8 @@ package final class MetricsService: @unchecked Sendable {
     private static func isLegal(_ name: String) -> Bool {
         guard let first = name.utf8.first, name.utf8.count <= 128, !(0x30...0x39).contains(first) else { return false }
         return name.utf8.allSatisfy {
-            (0x61...0x7A).contains($0) || (0x41...0x5A).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "_")
+            (0x61...0x7A).contains($0) || (0x41...0x5A).contains($0) || (0x30...0x39).contains($0)
+                || $0 == UInt8(ascii: "_")
         }
     }
 }
@@ -69,7 +72,10 @@ package final class MetricsService: @unchecked Sendable {
 extension PluginInstance {
     /// [serial], in init() only.
     func metricsDefine(
-        _ kind: UInt32, _ name: hostd_str, _ help: hostd_str, _ id: UnsafeMutablePointer<UInt32>?
+        _ kind: UInt32,
+        _ name: hostd_str,
+        _ help: hostd_str,
+        _ id: UnsafeMutablePointer<UInt32>?
     ) -> Int32 {
         guard let id else { return HOSTD_E_INVAL }
         id.pointee = 0
@@ -80,7 +86,7 @@ extension PluginInstance {
         return status
     }
 
-    /// [any]
+    // [any]
     func metricsRecord(_ id: UInt32, _ site: hostd_site, _ value: Double) -> Int32 {
         if site == 0 { return metrics.record(id, site: nil, value) }
         guard let site = siteTable[site] else { return HOSTD_E_STALE }

@@ -7,9 +7,12 @@ import PluginABI
 extension PluginInstance {
     /// [serial] hostd.http/1: send.
     func httpSend(
-        _ request: UnsafePointer<hostd_http_request>?, _ function: hostd_http_fn?, _ user: UnsafeMutableRawPointer?
+        _ request: UnsafePointer<hostd_http_request>?,
+        _ function: hostd_http_fn?,
+        _ user: UnsafeMutableRawPointer?
     ) -> hostd_op {
-        guard let wanted = hostd_http_request.read(request, atLeast: hostd_http_request.end(of: \.url)), let function else {
+        guard let wanted = hostd_http_request.read(request, atLeast: hostd_http_request.end(of: \.url)), let function
+        else {
             return hostd_op(HOSTD_E_INVAL)
         }
         if let refusal = refusal(for: wanted.site) { return hostd_op(refusal) }
@@ -22,12 +25,20 @@ extension PluginInstance {
         var redirects: HTTPRedirects?
         if wanted.flags & HOSTD_HTTP_FOLLOW != 0 {
             redirects = HTTPRedirects(
-                allowPrivate: settings.http.allowPrivate, trustedHost: isGuarded ? nil : request.host)
+                allowPrivate: settings.http.allowPrivate,
+                trustedHost: isGuarded ? nil : request.host
+            )
         }
         let exchange = HTTPExchange(
-            instance: self, site: wanted.site, request: request, redirects: redirects,
-            maxBody: wanted.max_body == 0 ? 1 << 20 : Int(wanted.max_body), deadline: .now() + .milliseconds(timeoutMs),
-            function: function, user: user)
+            instance: self,
+            site: wanted.site,
+            request: request,
+            redirects: redirects,
+            maxBody: wanted.max_body == 0 ? 1 << 20 : Int(wanted.max_body),
+            deadline: .now() + .milliseconds(timeoutMs),
+            function: function,
+            user: user
+        )
         let op = operations.insert(exchange)
         guard op > 0 else { return op }
         exchange.op = op
@@ -40,7 +51,8 @@ extension PluginInstance {
 enum HTTPRequestReader {
     static func read(_ wanted: hostd_http_request, userAgent: String) -> HTTPClient.Request? {
         let method = wanted.method.isEmpty ? "GET" : wanted.method.text
-        guard method.utf8.count <= 32, method.utf8.allSatisfy(isTokenByte), method != "CONNECT", wanted.url.bytes.count <= 8192,
+        guard method.utf8.count <= 32, method.utf8.allSatisfy(isTokenByte), method != "CONNECT",
+            wanted.url.bytes.count <= 8192,
             wanted.url.bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
         else { return nil }
         guard let headers = headers(wanted, userAgent: userAgent) else { return nil }
@@ -49,14 +61,19 @@ enum HTTPRequestReader {
             body = .byteBuffer(ByteBuffer(bytes: wanted.body.bytes))
         }
         return try? HTTPClient.Request(
-            url: wanted.url.text, method: HTTPMethod(rawValue: method), headers: headers, body: body)
+            url: wanted.url.text,
+            method: HTTPMethod(rawValue: method),
+            headers: headers,
+            body: body
+        )
     }
 
     private static func headers(_ wanted: hostd_http_request, userAgent: String) -> HTTPHeaders? {
         var headers = HTTPHeaders()
         headers.reserveCapacity(wanted.header_count + 3)
         var hasUserAgent = false
-        for field in UnsafeBufferPointer(start: wanted.headers, count: wanted.headers == nil ? 0 : wanted.header_count) {
+        for field in UnsafeBufferPointer(start: wanted.headers, count: wanted.headers == nil ? 0 : wanted.header_count)
+        {
             let name = field.key.text
             // CR and LF would let a value add headers of its own; no other control character belongs there either.
             guard !name.isEmpty, name.utf8.allSatisfy(isTokenByte),

@@ -5,7 +5,10 @@ import PluginABI
 // hostd.loop/1: timers and file descriptors of a plugin. All [serial].
 extension PluginInstance {
     func timer(
-        _ site: hostd_site, _ delayMs: UInt32, _ periodMs: UInt32, _ function: hostd_timer_fn?,
+        _ site: hostd_site,
+        _ delayMs: UInt32,
+        _ periodMs: UInt32,
+        _ function: hostd_timer_fn?,
         _ user: UnsafeMutableRawPointer?
     ) -> hostd_op {
         guard let function else { return hostd_op(HOSTD_E_INVAL) }
@@ -35,7 +38,11 @@ extension PluginInstance {
     }
 
     func watch(
-        _ site: hostd_site, _ fd: Int32, _ events: UInt32, _ function: hostd_fd_fn?, _ user: UnsafeMutableRawPointer?
+        _ site: hostd_site,
+        _ fd: Int32,
+        _ events: UInt32,
+        _ function: hostd_fd_fn?,
+        _ user: UnsafeMutableRawPointer?
     ) -> hostd_op {
         guard let function, fd >= 0, DescriptorWatcher.isLegal(events) else { return hostd_op(HOSTD_E_INVAL) }
         if let refusal = refusal(for: site) { return hostd_op(refusal) }

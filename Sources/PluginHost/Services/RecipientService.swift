@@ -18,7 +18,9 @@ final class RecipientService {
         writer = DatabaseThread("hostd.recipients", loop: loop) { try RecipientWriter(path: path) }
     }
 
-    /// Opened with the first use. On the loop.
+    /// Opened with the first use.
+    ///
+    /// On the loop.
     func reader() throws(RecipientDirectoryError) -> RecipientReader {
         if let openReader { return openReader }
         let reader = try RecipientReader(path: path)
@@ -39,8 +41,13 @@ final class RecipientService {
 // All [serial].
 extension PluginInstance {
     func recipientsPage(
-        _ site: hostd_site, _ job: hostd_token, _ author: hostd_str, _ after: hostd_str, _ maxRows: UInt32,
-        _ function: hostd_page_fn?, _ user: UnsafeMutableRawPointer?
+        _ site: hostd_site,
+        _ job: hostd_token,
+        _ author: hostd_str,
+        _ after: hostd_str,
+        _ maxRows: UInt32,
+        _ function: hostd_page_fn?,
+        _ user: UnsafeMutableRawPointer?
     ) -> hostd_op {
         let limit = maxRows == 0 ? 500 : Int(min(maxRows, HOSTD_MAX_ROWS))
         return readRecipients(site, job, function, user) { name, inline in
@@ -50,14 +57,23 @@ extension PluginInstance {
                     try inline.page(author: author, after: after.array, limit: limit)
                 } else {
                     try recipients.reader().page(
-                        name, recipients.plugin, author: author, after: after.array, limit: limit)
+                        name,
+                        recipients.plugin,
+                        author: author,
+                        after: after.array,
+                        limit: limit
+                    )
                 }
             return (page.rows, page.next)
         }
     }
 
     func recipientsGet(
-        _ site: hostd_site, _ job: hostd_token, _ author: hostd_str, _ target: hostd_str, _ function: hostd_page_fn?,
+        _ site: hostd_site,
+        _ job: hostd_token,
+        _ author: hostd_str,
+        _ target: hostd_str,
+        _ function: hostd_page_fn?,
         _ user: UnsafeMutableRawPointer?
     ) -> hostd_op {
         readRecipients(site, job, function, user) { name, inline in
@@ -73,7 +89,10 @@ extension PluginInstance {
 
     /// Reads now, calls back later.
     private func readRecipients(
-        _ site: hostd_site, _ job: hostd_token, _ function: hostd_page_fn?, _ user: UnsafeMutableRawPointer?,
+        _ site: hostd_site,
+        _ job: hostd_token,
+        _ function: hostd_page_fn?,
+        _ user: UnsafeMutableRawPointer?,
         _ read: (SiteName, InlineRecipients?) throws -> (rows: [Recipient], next: [UInt8])
     ) -> hostd_op {
         guard let function else { return hostd_op(HOSTD_E_INVAL) }
@@ -87,11 +106,27 @@ extension PluginInstance {
             switch result {
             case .success(let page):
                 RecipientRows.place(page.rows, page.next) { rows, next in
-                    function(user, op, HOSTD_OK, rows.baseAddress, MemoryLayout<hostd_recipient>.stride, rows.count, next)
+                    function(
+                        user,
+                        op,
+                        HOSTD_OK,
+                        rows.baseAddress,
+                        MemoryLayout<hostd_recipient>.stride,
+                        rows.count,
+                        next
+                    )
                 }
             case .failure(let error):
                 self.tellFailure("recipients can't be read", error, name)
-                function(user, op, RecipientService.status(of: error), nil, MemoryLayout<hostd_recipient>.stride, 0, .empty)
+                function(
+                    user,
+                    op,
+                    RecipientService.status(of: error),
+                    nil,
+                    MemoryLayout<hostd_recipient>.stride,
+                    0,
+                    .empty
+                )
             }
         }
         return op
@@ -110,22 +145,34 @@ extension PluginInstance {
     }
 
     func recipientsPut(
-        _ site: hostd_site, _ row: UnsafePointer<hostd_recipient>?, _ function: hostd_status_fn?,
+        _ site: hostd_site,
+        _ row: UnsafePointer<hostd_recipient>?,
+        _ function: hostd_status_fn?,
         _ user: UnsafeMutableRawPointer?
     ) -> hostd_op {
         guard let row = hostd_recipient.read(row, atLeast: hostd_recipient.end(of: \.target)) else {
             return hostd_op(HOSTD_E_INVAL)
         }
         let recipient = Recipient(
-            author: row.author.text, target: row.target.text, key: row.key.text, credentials: row.credentials.text,
-            options: row.options.text, version: row.version)
+            author: row.author.text,
+            target: row.target.text,
+            key: row.key.text,
+            credentials: row.credentials.text,
+            options: row.options.text,
+            version: row.version
+        )
         let plugin = recipients.plugin
         return writeRecipients(site, function, user) { try $0.put($1, plugin, recipient) }
     }
 
     func recipientsRemove(
-        _ site: hostd_site, _ author: hostd_str, _ target: hostd_str, _ key: hostd_str, _ why: hostd_str,
-        _ function: hostd_status_fn?, _ user: UnsafeMutableRawPointer?
+        _ site: hostd_site,
+        _ author: hostd_str,
+        _ target: hostd_str,
+        _ key: hostd_str,
+        _ why: hostd_str,
+        _ function: hostd_status_fn?,
+        _ user: UnsafeMutableRawPointer?
     ) -> hostd_op {
         guard !target.isEmpty else { return hostd_op(HOSTD_E_INVAL) }
         let (plugin, target) = (recipients.plugin, target.text)
@@ -135,17 +182,21 @@ extension PluginInstance {
         }
         if op > 0 {
             log.host(
-                .info, "recipients are removed",
+                .info,
+                "recipients are removed",
                 [
                     "site": "\(siteTable[site]?.nickname.rawValue ?? "")", "target": "\(target)",
                     "why": "\(why.text(limit: 256))",
-                ])
+                ]
+            )
         }
         return op
     }
 
     private func writeRecipients<Value: Sendable>(
-        _ site: hostd_site, _ function: hostd_status_fn?, _ user: UnsafeMutableRawPointer?,
+        _ site: hostd_site,
+        _ function: hostd_status_fn?,
+        _ user: UnsafeMutableRawPointer?,
         _ write: @escaping @Sendable (RecipientWriter, SiteName) throws -> Value
     ) -> hostd_op {
         if let refusal = refusal(for: site) { return hostd_op(refusal) }
@@ -172,7 +223,9 @@ extension PluginInstance {
 /// Rows as C reads them, for the length of a callback.
 enum RecipientRows {
     static func place(
-        _ recipients: [Recipient], _ next: [UInt8], _ body: (UnsafeBufferPointer<hostd_recipient>, hostd_str) -> Void
+        _ recipients: [Recipient],
+        _ next: [UInt8],
+        _ body: (UnsafeBufferPointer<hostd_recipient>, hostd_str) -> Void
     ) {
         let size = recipients.reduce(next.count) { $0 + byteCount($1) }
         withUnsafeTemporaryAllocation(byteCount: max(size, 1), alignment: 1) { bytes in
@@ -182,16 +235,26 @@ enum RecipientRows {
                     let target = UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<(offset + count)])
                     target.copyBytes(from: text)
                     offset += count
-                    return hostd_str(ptr: UnsafePointer(target.baseAddress?.assumingMemoryBound(to: CChar.self)), len: count)
+                    return hostd_str(
+                        ptr: UnsafePointer(target.baseAddress?.assumingMemoryBound(to: CChar.self)),
+                        len: count
+                    )
                 }
                 func place(_ text: String) -> hostd_str { place(text.utf8, text.utf8.count) }
                 for (index, row) in recipients.enumerated() {
                     rows.initializeElement(
                         at: index,
                         to: hostd_recipient(
-                            struct_size: UInt32(MemoryLayout<hostd_recipient>.size), flags: 0, version: row.version,
-                            author: place(row.author), target: place(row.target), key: place(row.key),
-                            credentials: place(row.credentials), options: place(row.options)))
+                            struct_size: UInt32(MemoryLayout<hostd_recipient>.size),
+                            flags: 0,
+                            version: row.version,
+                            author: place(row.author),
+                            target: place(row.target),
+                            key: place(row.key),
+                            credentials: place(row.credentials),
+                            options: place(row.options)
+                        )
+                    )
                 }
                 body(UnsafeBufferPointer(rebasing: rows[..<recipients.count]), place(next, next.count))
             }

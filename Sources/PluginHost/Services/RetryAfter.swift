@@ -26,7 +26,8 @@ enum RetryAfter {
         guard parts.count >= 5, let clock = parts.first(where: { $0.contains(":") }) else { return nil }
         let isAsctime = months.contains(String(parts[1]))
         let (day, month, year) = isAsctime ? (parts[2], parts[1], parts[4]) : (parts[1], parts[2], parts[3])
-        guard let dayNumber = Int32(day), (1...31).contains(dayNumber), let monthIndex = months.firstIndex(of: String(month)),
+        guard let dayNumber = Int32(day), (1...31).contains(dayNumber),
+            let monthIndex = months.firstIndex(of: String(month)),
             var yearNumber = Int32(year), (0...9999).contains(yearNumber)
         else { return nil }
         // Two digits: in this century, unless that is more than 50 years ahead.

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import PluginFiles
+import PluginHost
+import QueueCore
+import TestSupport
+import WorkerLink
+
+@testable import Worker
+
+/// A worker in this process, with a memory broker and a supervisor that a test plays.
+final class RunningWorker: Sendable {
+    let directory: TemporaryDirectory
+    let said = EventLog<ChildMessage>()
+    /// The exit status.
+    let exits = EventLog<Int32>()
+    let broker = MemoryBroker.Notes()
+    let loop: any EventLoop
+    let configuration: WorkerConfiguration
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let parts: NIOLoopBoundBox<(worker: Worker?, broker: MemoryBroker?)>
+
+    /// With two sites, alice and bob; `bob` gets `values`.
+    init(bob values: [String: String] = [:], handlerTimeoutMs: Int = 60_000) async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("scripted.so")
+        try await CPlugin.build("scripted", to: path, adding: ["-pthread"])
+        let descriptor = try LoadedPlugin(path: path).descriptor
+        var configuration = WorkerConfiguration(
+            plugin: PluginName(unchecked: "scripted"),
+            pluginPath: path,
+            descriptor: descriptor,
+            generation: 3,
+            index: 0,
+            stateDirectory: directory.path,
+            workerSocket: directory.file("worker.sock"),
+            sites: [Self.site("alice"), Self.site("bob", values)]
+        )
+        configuration.handlerTimeoutMs = handlerTimeoutMs
+        configuration.version = "1.2.3"
+        self.directory = directory
+        self.configuration = configuration
+        let loop = group.next()
+        self.loop = loop
+        let (said, exits, notes) = (said, exits, broker)
+        let parts = NIOLoopBoundBox<(worker: Worker?, broker: MemoryBroker?)>.makeBoxSendingValue(
+            (nil, nil),
+            eventLoop: loop
+        )
+        self.parts = parts
+        try await loop.submit {
+            let surroundings = Worker.Surroundings(
+                port: { _, _ in
+                    let broker = MemoryBroker(loop: loop, notes: notes)
+                    parts.value.broker = broker
+                    return broker
+                },
+                send: { said.append($0) },
+                exit: { status, last in
+                    if let last { said.append(last) }
+                    exits.append(status)
+                },
+                abort: { line in said.append(.failed(line)) }
+            )
+            parts.value.worker = Worker(
+                loop: loop,
+                surroundings: surroundings,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            )
+        }.get()
+    }
+
+    deinit { group.shutdownGracefully { _ in } }
+
+    static func site(_ name: String, _ values: [String: String] = [:]) -> WorkerSite {
+        WorkerSite(
+            nickname: SiteName(unchecked: name),
+            server: "\(name).example",
+            name: name,
+            root: "http://\(name).example/",
+            values: values
+        )
+    }
+
+    func tell(_ message: SupervisorMessage) async throws {
+        let parts = parts
+        try await loop.submit { parts.value.worker?.receive(message) }.get()
+    }
+
+    /// Tells its configuration and waits until it is ready.
+    func start() async throws {
+        try await tell(.configure(.worker(configuration)))
+        _ = try await said.first("ready") { $0 == .ready }
+    }
+
+    /// Delivers one item.
+    func deliver(_ id: UInt64, _ command: String, site: String = "alice", timeoutMs: UInt32 = 0) async throws {
+        let parts = parts
+        try await loop.submit {
+            var item = DeliveredItem(
+                id: id,
+                item: id,
+                site: SiteName(unchecked: site),
+                queue: QueueName(unchecked: "in")
+            )
+            item.payload = ByteSpan(offset: 0, count: UInt32(command.utf8.count))
+            item.timeoutMs = timeoutMs
+            parts.value.broker?.deliver(DeliveredBatch(bytes: ByteBuffer(string: command), items: [item]))
+        }.get()
+    }
+
+    func result(_ id: UInt64) async throws -> Outcome {
+        try await broker.results.first("the outcome of \(id)") { $0.id == id }.outcome
+    }
+
+    func run(_ id: UInt64, _ command: String, site: String = "alice") async throws -> Outcome {
+        try await deliver(id, command, site: site)
+        return try await result(id)
+    }
+}
