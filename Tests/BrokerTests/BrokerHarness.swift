@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
-import Foundation
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import QueueCore
@@ -11,17 +9,6 @@ import TestSupport
 import WorkerLink
 
 @testable import Broker
-
-/// A clock that runs as the machine's does, and that tests move on besides.
-final class VirtualBrokerClock: BrokerClock {
-    private let system = SystemBrokerClock()
-    private let moved = NIOLockedValueBox((steady: Int64(0), wall: Int64(0)))
-
-    var steadyMs: Int64 { system.steadyMs + moved.withLockedValue(\.steady) }
-    var wallMs: Int64 { system.wallMs + moved.withLockedValue(\.wall) }
-    func advance(ms: Int64) { moved.withLockedValue { $0 = ($0.steady + ms, $0.wall + ms) } }
-    func jumpWall(ms: Int64) { moved.withLockedValue { $0.wall += ms } }
-}
 
 /// The real broker, sockets and store included, in this process.
 final class BrokerHarness: Sendable {
@@ -48,6 +35,7 @@ final class BrokerHarness: Sendable {
     init(
         directory: TemporaryDirectory? = nil,
         clock: any BrokerClock = SystemBrokerClock(),
+        maxPages: Int? = nil,
         change: (inout BrokerConfiguration) -> Void = { _ in }
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
@@ -64,12 +52,12 @@ final class BrokerHarness: Sendable {
         change(&configuration)
         self.configuration = configuration
         let loop = group.next()
-        parts = NIOLoopBoundBox.makeEmptyBox(valueType: (BrokerCore, Listeners).self, eventLoop: loop)
+        parts = NIOLoopBoundBox(nil, eventLoop: loop)
         let (settled, log, group) = (configuration, commands, group)
         let parts = parts
         try await loop.flatSubmit { () -> EventLoopFuture<Void> in
             do {
-                let store = try QueueStore(path: settled.storePath) { work in loop.execute(work) }
+                let store = try QueueStore(path: settled.storePath, maxPages: maxPages) { work in loop.execute(work) }
                 let core = BrokerCore(
                     configuration: settled,
                     loop: loop,
@@ -86,9 +74,7 @@ final class BrokerHarness: Sendable {
                 core.start { error in
                     if let error { promise.fail(error) } else { promise.succeed() }
                 }
-                return promise.futureResult.flatMap {
-                    parts.value?.1.open(group: group) ?? loop.makeSucceededVoidFuture()
-                }
+                return promise.futureResult.flatMap { listeners.open(group: group) }
             } catch {
                 return loop.makeFailedFuture(error)
             }
@@ -104,46 +90,6 @@ final class BrokerHarness: Sendable {
         }.get()
     }
 
-    /// Waits until every outcome that was sent is settled: nothing is claimed.
-    func settled() async throws {
-        do {
-            try await eventually("nothing is claimed") {
-                try await self.onLoop { core in
-                    core.dispatcher.lines.values.allSatisfy { $0.sources.values.allSatisfy { $0.claimed == 0 } }
-                }
-            }
-        } catch {
-            throw TestSupportError.missing("an end to what is claimed (\(try await describe()))")
-        }
-    }
-
-    /// Moves the clock on, and has the broker look at it: its timers run on the machine's clock.
-    func advance(_ clock: VirtualBrokerClock, ms: Int64) async throws {
-        clock.advance(ms: ms)
-        try await onLoop { core in
-            core.dispatcher.scheduleDue()
-            core.dispatcher.wake(atMs: core.clock.steadyMs)
-        }
-    }
-
-    /// What the dispatcher holds, for a failed test's message.
-    func describe() async throws -> String {
-        try await onLoop { core in
-            let sources = core.dispatcher.lines.values.flatMap { line in
-                line.sources.values.map { source in
-                    "\(line.name)/\(source.site) claimed \(source.claimed) returned \(source.returned.count) windows "
-                        + "\(source.windows.map(\.items.count)) unblocked \(source.unblocked.count) "
-                        + "retrying \(source.retrying.count)"
-                }
-            }
-            let lanes = core.dispatcher.lanes.values.map { lane in
-                "lane \(lane.key) \(lane.machine) pending \(lane.pending.count) backlog \(lane.hasBacklog) "
-                    + "loading \(lane.isLoading) listed \(lane.isListed) active \(lane.active)"
-            }
-            return (sources + lanes + ["due \(core.dispatcher.due) now \(core.clock.steadyMs)"]).joined(separator: "; ")
-        }
-    }
-
     func port() async throws -> Int {
         let parts = parts
         let port = try await group.next().submit { parts.value?.1.port }.get()
@@ -157,10 +103,60 @@ final class BrokerHarness: Sendable {
         return client
     }
 
-    func worker(_ credits: [(String, Int)] = [("stage", 2), ("out", 64), ("ordered", 64)]) async throws -> FakeWorker {
+    /// No process has the process ids of fake workers: they are beyond the kernel's range.
+    func worker(
+        _ credits: [(String, Int)] = [("stage", 2), ("out", 64), ("ordered", 64)],
+        pid: Int32 = 5_000_000
+    ) async throws -> FakeWorker {
         let worker = try await FakeWorker(path: configuration.workerSocket, group: group)
-        try await worker.hello(credits, journal: directory.file("journal-\(credits.count)"))
+        try await worker.hello(credits, journal: journalPath(pid), pid: pid)
         return worker
+    }
+
+    func journalPath(_ pid: Int32) -> String { directory.file("journal-\(pid)") }
+
+    /// The supervisor's word of a worker's death.
+    func exited(pid: Int32, cause: String) async throws {
+        let parts = parts
+        try await group.next().submit {
+            if let (_, listeners) = parts.value { listeners.workers.exited(pid: pid, cause: cause) }
+        }.get()
+    }
+
+    func workers() async throws -> Int {
+        let parts = parts
+        return try await group.next().submit { parts.value?.1.workers.sessions.count ?? 0 }.get()
+    }
+
+    /// Items that workers and subscribers hold.
+    func claimed() async throws -> Int {
+        try await onLoop { core in
+            core.dispatcher.lines.values.reduce(0) { sum, line in line.sources.values.reduce(sum) { $0 + $1.claimed } }
+        }
+    }
+
+    /// Waits until all outcomes but those of so many items came in, and are on disk.
+    func settled(claimed wanted: Int = 0) async throws {
+        try await eventually("\(wanted) items are claimed") { try await claimed() == wanted }
+        let parts = parts
+        let loop = group.next()
+        try await loop.flatSubmit { () -> EventLoopFuture<Void> in
+            let promise = loop.makePromise(of: Void.self)
+            guard let (core, _) = parts.value else {
+                return loop.makeFailedFuture(TestSupportError.missing("the broker"))
+            }
+            core.dispatcher.whenWritten { promise.succeed() }
+            return promise.futureResult
+        }.get()
+    }
+
+    /// Moves the clock, and lets the broker look at it: the loop's timers go by the real one.
+    func advance(_ clock: VirtualBrokerClock, ms: Int64) async throws {
+        clock.advance(ms: ms)
+        try await onLoop { core in
+            core.dispatcher.scheduleDue()
+            core.dispatcher.touchAll()
+        }
     }
 
     func command(_ name: String, _ arguments: [String: JSONValue] = [:]) async throws -> ControlReply {
@@ -194,96 +190,4 @@ final class BrokerHarness: Sendable {
     }
 
     func stop() async throws { try await crash() }
-}
-
-/// A worker of the plugin `bench` that does what the test says.
-final class FakeWorker: Sendable {
-    struct Item: Sendable {
-        var delivered: DeliveredItem
-        var payload: String
-        var shared: String
-        var lane: String
-        var cursor: String
-    }
-
-    let items = EventLog<Item>()
-    let enqueued = EventLog<String?>()
-    private let channel: any Channel
-
-    init(path: String, group: any EventLoopGroup) async throws {
-        let (items, enqueued) = (items, enqueued)
-        channel = try await ClientBootstrap(group: group).channelInitializer { channel in
-            channel.eventLoop.makeCompletedFuture {
-                try channel.pipeline.syncOperations.addHandlers([
-                    ByteToMessageHandler(LinkMessageDecoder()), MessageToByteHandler(LinkMessageEncoder()),
-                    Reader(items: items, enqueued: enqueued),
-                ])
-            }
-        }.connect(unixDomainSocketPath: path).get()
-    }
-
-    func hello(_ credits: [(String, Int)], journal: String) async throws {
-        try await send(
-            .hello(
-                LinkHello(
-                    plugin: PluginName(unchecked: "bench"),
-                    pluginVersion: "1.0",
-                    generation: 1,
-                    pid: 4_000_000,
-                    journalPath: journal,
-                    queues: credits.map { QueueCredit(queue: QueueName(unchecked: $0.0), credit: UInt32($0.1)) }
-                )
-            )
-        )
-    }
-
-    func send(_ message: LinkMessage) async throws { try await channel.writeAndFlush(message) }
-
-    func end(_ item: Item, _ outcome: Outcome, staging staged: [NewItem] = []) async throws {
-        try await send(.results([ItemResult(id: item.delivered.id, outcome: outcome, staged: staged)]))
-    }
-
-    func next(within limit: Duration = .seconds(20)) async throws -> Item {
-        try await items.next(within: limit, "an item")
-    }
-
-    func close() async throws { try await channel.close() }
-
-    private final class Reader: ChannelInboundHandler {
-        typealias InboundIn = LinkMessage
-        let items: EventLog<Item>
-        let enqueued: EventLog<String?>
-
-        init(items: EventLog<Item>, enqueued: EventLog<String?>) {
-            self.items = items
-            self.enqueued = enqueued
-        }
-
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            switch unwrapInboundIn(data) {
-            case .deliver(let batch):
-                for item in batch.items {
-                    func text(_ span: ByteSpan) -> String {
-                        batch.bytes.getString(
-                            at: batch.bytes.readerIndex + Int(span.offset),
-                            length: Int(span.count)
-                        ) ?? ""
-                    }
-                    items.append(
-                        Item(
-                            delivered: item,
-                            payload: text(item.payload),
-                            shared: text(item.shared),
-                            lane: text(item.lane),
-                            cursor: text(item.cursor)
-                        )
-                    )
-                }
-            case .enqueued(_, let error): enqueued.append(error)
-            default: break
-            }
-        }
-
-        func channelInactive(context: ChannelHandlerContext) { items.finish() }
-    }
 }

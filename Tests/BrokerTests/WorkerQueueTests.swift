@@ -70,8 +70,8 @@ import WorkerLink
         try await broker.stop()
     }
 
-    @Test("What was claimed when the broker died is ready again, and may be a duplicate") func brokerDies() async throws
-    {
+    @Test("What was claimed when the broker died is ready again, and may be a duplicate")
+    func brokerDies() async throws {
         let broker = try await BrokerHarness()
         let worker = try await broker.worker()
         let client = try await broker.stomp()
@@ -128,6 +128,7 @@ import WorkerLink
             #expect(item.delivered.attempt == attempt)
             #expect(item.delivered.flags.contains(.lastTry) == (attempt == 3))
             try await worker.end(item, outcome)
+            try await broker.settled()
             try await broker.advance(clock, ms: 10)
         }
         try await eventually("a dead letter") {
@@ -138,93 +139,8 @@ import WorkerLink
         try await broker.stop()
     }
 
-    @Test(
-        "A target that is down gets one probe at a time, which charges nobody, and its items in order when it is back"
-    )
-    func outage() async throws {
-        let clock = VirtualBrokerClock()
-        let broker = try await BrokerHarness(clock: clock) { $0.maxRetries = 1 }
-        let worker = try await broker.worker()
-        let client = try await broker.stomp()
-        for number in 0..<12 {
-            try await client.send(
-                "SEND",
-                [
-                    "destination": "/queue/statusnet/main", "site": "alice", "queue": "out", "target": "t",
-                    "receipt": "\(number)",
-                ],
-                body: "\(number)"
-            )
-            _ = try await client.receipt("\(number)")
-        }
-        // All of it fails, for days: the first that were in flight together count as one failure, each probe as one.
-        let failing = Task {
-            while !Task.isCancelled {
-                let item = try await worker.next(within: .seconds(60))
-                try await worker.end(item, Outcome(.retry, reason: .network, text: "refused"))
-            }
-        }
-        try await eventually("the circuit has opened again and again") {
-            try await broker.advance(clock, ms: 600_000)
-            let lanes = try await broker.command("status").result?["lanes"]?.array
-            return try await broker.onLoop { core in
-                core.dispatcher.lanes.values.contains { $0.machine.openings >= 10 }
-            } && lanes?.count == 1 && lanes?.first?["reason"]?.string == "refused"
-        }
-        #expect(try await broker.command("dead.list").result?["items"]?.array?.isEmpty == true)
-        failing.cancel()
-        // The target is back. Whoever takes the next item says so: at most one more fails.
-        var delivered: Set<String> = []
-        try await worker.close()
-        let healed = try await broker.worker()
-        while delivered.count < 12 {
-            try await broker.advance(clock, ms: 4_000_000)
-            guard let item = try? await healed.next(within: .milliseconds(500)) else { continue }
-            delivered.insert(item.payload)
-            try await healed.end(item, Outcome(.done))
-        }
-        #expect(delivered.count == 12)
-        try await broker.stop()
-    }
-
-    @Test("An ordered queue has one in flight per lane, in order, also over a retry") func ordered() async throws {
-        let clock = VirtualBrokerClock()
-        let broker = try await BrokerHarness(clock: clock)
-        let worker = try await broker.worker()
-        let client = try await broker.stomp()
-        for number in 0..<20 {
-            try await client.send(
-                "SEND",
-                [
-                    "destination": "/queue/statusnet/main", "site": "alice", "queue": "ordered", "target": "t",
-                    "receipt": "\(number)",
-                ],
-                body: "\(number)"
-            )
-            _ = try await client.receipt("\(number)")
-        }
-        var order: [String] = []
-        var hasFailed = false
-        while order.count < 20 {
-            let item = try await worker.next()
-            #expect(item.payload == "\(order.count)")
-            if item.payload == "7", !hasFailed {
-                hasFailed = true
-                var outcome = Outcome(.retry, reason: .other)
-                outcome.delayMs = 5
-                try await worker.end(item, outcome)
-                try await broker.advance(clock, ms: 10)
-                continue
-            }
-            order.append(item.payload)
-            try await worker.end(item, Outcome(.done))
-        }
-        try await broker.stop()
-    }
-
-    @Test("A worker that dies gives its items back; the one in its handler is charged with a kill") func kill()
-        async throws
-    {
+    @Test("A worker that dies gives its items back; the one in its handler is charged with a kill")
+    func kill() async throws {
         let broker = try await BrokerHarness()
         let worker = try await broker.worker()
         let client = try await broker.stomp()
@@ -262,9 +178,8 @@ import WorkerLink
         try await broker.stop()
     }
 
-    @Test("Sites take turns: one with a thousand items doesn't delay one with a single one") func fairness()
-        async throws
-    {
+    @Test("Sites take turns: one with a thousand items doesn't delay one with a single one")
+    func fairness() async throws {
         let broker = try await BrokerHarness()
         let client = try await broker.stomp()
         for number in 0..<1000 {
@@ -283,9 +198,8 @@ import WorkerLink
         try await broker.stop()
     }
 
-    @Test("Items that a worker enqueues outside a delivery are stored; its outputs are plain queues") func enqueue()
-        async throws
-    {
+    @Test("Items that a worker enqueues outside a delivery are stored; its outputs are plain queues")
+    func enqueue() async throws {
         let broker = try await BrokerHarness()
         let worker = try await broker.worker()
         let item = NewItem(queue: QueueName(unchecked: "xmppin"), payload: Array("{}".utf8))
@@ -299,9 +213,8 @@ import WorkerLink
         try await broker.stop()
     }
 
-    @Test("The older envelope is taken apart; a notice's number alone is a dead letter that says so") func envelope()
-        async throws
-    {
+    @Test("The older envelope is taken apart; a notice's number alone is a dead letter that says so")
+    func envelope() async throws {
         let broker = try await BrokerHarness()
         let worker = try await broker.worker()
         let client = try await broker.stomp(version: nil)

@@ -18,7 +18,7 @@ extension Dispatcher {
             consumer.isHunting = false
             for other in lines(of: consumer) where other !== line { touch(other) }
         }
-        guard !line.suspects.isEmpty else { return }
+        guard line.hasSuspects else { return }
         line.suspects = line.suspects.filter { live($0, now: now) != nil }
         for (index, item) in line.suspects.enumerated() where mayStart(suspect: item, now: now) {
             let able = line.consumers.filter { $0.takes(site: item.source.site) }

@@ -166,7 +166,7 @@ final class Dispatcher {
     }
 
     func touchAll() {
-        for line in lines.values where !line.turns.isEmpty || !line.suspects.isEmpty { touch(line) }
+        for line in lines.values where !line.turns.isEmpty || line.hasSuspects { touch(line) }
     }
 
     func scheduleTurn() {

@@ -77,10 +77,11 @@ final class Source {
         return window
     }
 
+    /// Items that wait in memory, but for those that wait in their lanes.
+    var waiting: Int { windows.reduce(returned.count) { $0 + $1.items.count } }
+
     /// True: nothing here can start before something new happens.
-    var isDry: Bool {
-        returned.isEmpty && unblocked.isEmpty && retrying.isEmpty && windows.allSatisfy { $0.items.isEmpty }
-    }
+    var isDry: Bool { unblocked.isEmpty && retrying.isEmpty && waiting == 0 }
 
     /// An item goes back to its place.
     func putBack(_ item: ActiveItem) {
@@ -107,6 +108,7 @@ final class QueueLine {
     var turns = Rotation<NameID>()
     /// Items that may have killed a worker: each runs alone, in a worker that has nothing else in flight.
     var suspects = Deque<ActiveItem>()
+    var hasSuspects: Bool { !suspects.isEmpty }
     var consumers: [any Consumer] = []
     var nextConsumer = 0
     var isDirty = false
