@@ -7,25 +7,49 @@ import QueueCore
 package import WorkerLink
 
 extension PluginInstance {
+    /// Handlers that are entered in one turn of the loop.
+    ///
+    /// Between turns answers are read: a target that answers at once is served over a few connections that are used again
+    /// and again, and only slow ones have as many open as there is credit for.
+    private static let startsPerTurn = 32
+
     /// Calls the handlers of a batch, in order.
     ///
     /// What can't be handled here is given back at once. On the loop.
     package func deliver(_ batch: DeliveredBatch) {
         loop.preconditionInEventLoop()
-        let arena = BatchArena(batch)
+        waiting.append(WaitingBatch(arena: BatchArena(batch), items: batch.items))
+        if !isStarting { startWaiting() }
+    }
+
+    private func startWaiting() {
+        isStarting = false
         // Items of a batch mostly share queue and site.
         var queue: ServedQueue?
         var site: OpenSite?
-        for (index, item) in batch.items.enumerated() {
-            if queue?.descriptor.queue != item.queue { queue = queues[item.queue] }
-            if site?.nickname != item.site { site = sites[item.site] }
-            guard let queue, let site, site.phase == .open, phase == .working,
-                let call = prepare(item, queue, site, arena, index)
-            else {
-                sink.settle(ItemResult(id: item.id, outcome: Outcome(.giveBack)))
-                continue
+        var started = 0
+        while let batch = waiting.first {
+            for index in batch.next..<batch.items.count {
+                guard started < Self.startsPerTurn else {
+                    waiting[waiting.startIndex].next = index
+                    isStarting = true
+                    // Not execute(): the loop would run that before it looks at its sockets.
+                    loop.assumeIsolated().scheduleTask(in: .microseconds(10)) { self.startWaiting() }
+                    return
+                }
+                let item = batch.items[index]
+                if queue?.descriptor.queue != item.queue { queue = queues[item.queue] }
+                if site?.nickname != item.site { site = sites[item.site] }
+                guard let queue, let site, site.phase == .open, phase == .working,
+                    let call = prepare(item, queue, site, batch.arena, index)
+                else {
+                    sink.settle(ItemResult(id: item.id, outcome: Outcome(.giveBack)))
+                    continue
+                }
+                started += 1
+                handle(call)
             }
-            handle(call)
+            waiting.removeFirst()
         }
     }
 
@@ -198,6 +222,7 @@ extension PluginInstance {
     ///
     /// On the loop.
     package func forgetDeliveries() {
+        waiting.removeAll()
         for call in deliveries.all { call.isOrphan = true }
         journal?.clear()
     }
@@ -209,6 +234,17 @@ extension PluginInstance {
         var outcome = Outcome(.giveBack, text: text)
         outcome.maybeDelivered = true
         for call in deliveries.all { giveUp(call, outcome) }
+        giveBackWaiting()
+    }
+
+    /// Ends deliveries whose handlers weren't entered: they count as nothing.
+    private func giveBackWaiting() {
+        for batch in waiting {
+            for item in batch.items[batch.next...] {
+                sink.settle(ItemResult(id: item.id, outcome: Outcome(.giveBack)))
+            }
+        }
+        waiting.removeAll()
     }
 
     // MARK: - Deadlines

@@ -124,6 +124,9 @@ package final class PluginInstance: @unchecked Sendable {
     ///
     /// Any thread.
     package var inFlight: Int { deliveries.count }
+    /// Batches whose handlers wait for their turn of the loop.
+    var waiting: CircularBuffer<WaitingBatch> = []
+    var isStarting = false
 
     /// Hands the plugin its host table.
     ///

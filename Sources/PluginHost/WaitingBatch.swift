@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+import WorkerLink
+
+/// Items that came in together, from `next` on not handed to their handlers yet.
+struct WaitingBatch {
+    let arena: BatchArena
+    let items: [DeliveredItem]
+    var next = 0
+}
