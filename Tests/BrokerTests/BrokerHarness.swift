@@ -52,7 +52,7 @@ final class BrokerHarness: Sendable {
         change(&configuration)
         self.configuration = configuration
         let loop = group.next()
-        parts = NIOLoopBoundBox(nil, eventLoop: loop)
+        parts = NIOLoopBoundBox.makeEmptyBox(valueType: (BrokerCore, Listeners).self, eventLoop: loop)
         let (settled, log, group) = (configuration, commands, group)
         let parts = parts
         try await loop.flatSubmit { () -> EventLoopFuture<Void> in
@@ -74,7 +74,9 @@ final class BrokerHarness: Sendable {
                 core.start { error in
                     if let error { promise.fail(error) } else { promise.succeed() }
                 }
-                return promise.futureResult.flatMap { listeners.open(group: group) }
+                return promise.futureResult.flatMap {
+                    parts.value?.1.open(group: group) ?? loop.makeSucceededVoidFuture()
+                }
             } catch {
                 return loop.makeFailedFuture(error)
             }

@@ -3,6 +3,7 @@ import Control
 import QueueCore
 import TestSupport
 import Testing
+import WorkerLink
 
 @testable import Broker
 

@@ -4,20 +4,20 @@ import Testing
 
 @testable import Broker
 
-@Suite struct TopicTests {
-    private static let topic = "/topic/news"
-    private static let control = "/topic/statusnet-control"
+private let newsTopic = "/topic/news"
+private let controlTopic = "/topic/statusnet-control"
 
+@Suite struct TopicTests {
     private func subscribe(
         _ client: StompTestClient,
-        to topic: String = TopicTests.topic,
+        to topic: String = newsTopic,
         ack: String = "auto"
     ) async throws {
         try await client.send("SUBSCRIBE\nid:s\ndestination:\(topic)\nack:\(ack)\nprefetch-count:1\nreceipt:s\n\n\0")
         #expect(try await client.frame().command == "RECEIPT")
     }
 
-    private func publish(_ client: StompTestClient, _ body: String, to topic: String = TopicTests.topic) async throws {
+    private func publish(_ client: StompTestClient, _ body: String, to topic: String = newsTopic) async throws {
         let receipt = body.filter { $0 != ":" }
         try await client.send("SEND", ["destination": topic, "receipt": receipt], body: body)
         try await client.receipt(receipt)
@@ -32,7 +32,7 @@ import Testing
         for listener in listeners {
             let frame = try await listener.frame()
             #expect(frame.command == "MESSAGE")
-            #expect(frame["destination"] == Self.topic)
+            #expect(frame["destination"] == newsTopic)
             #expect(frame.text == "1")
         }
         try await subscribe(producer)
@@ -57,7 +57,7 @@ import Testing
 
     @Test(
         "Words on either control topic are commands to the supervisor",
-        arguments: [control, "/topic/statusnet/control"]
+        arguments: [controlTopic, "/topic/statusnet/control"]
     )
     func control(_ topic: String) async throws {
         let broker = try await BrokerHarness()
@@ -71,7 +71,7 @@ import Testing
         let broker = try await BrokerHarness()
         let client = try await broker.stomp()
         for word in ["", "explode", "update", "SHUTDOWN", "restarted"] {
-            try await client.send("SEND", ["destination": Self.control, "receipt": "r\(word)"], body: word)
+            try await client.send("SEND", ["destination": controlTopic, "receipt": "r\(word)"], body: word)
             try await client.receipt("r\(word)")
         }
         try await publish(client, "shutdown")
