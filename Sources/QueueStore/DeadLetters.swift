@@ -112,14 +112,20 @@ extension StoreReader {
 extension StoreTransaction {
     /// Sends dead letters back to a queue, in their old order, with counts and age reset; tells them as they are now.
     package func requeue(
-        _ filter: DeadFilter, after id: Int64, limit: Int, nowMs: Int64, verdict: (DeadLetter) -> Revival
+        _ filter: DeadFilter,
+        after id: Int64,
+        limit: Int,
+        nowMs: Int64,
+        verdict: (DeadLetter) -> Revival
     ) throws(QueueStoreError) -> Requeued {
         let letters = try StoreReader.dead(connection, filter, after: id, limit: limit)
         let revive = try HotStatement(
             """
             UPDATE item SET state = ?, seq = ?, due = 0, attempts = 0, kills = 0, maybe = 0, rank = ?, expires = ?,
                 enqueued = ?, queue = ?, site = ?, lane = ?, dedupe_hash = ?, reason = NULL, text = NULL WHERE id = ?
-            """, connection)
+            """,
+            connection
+        )
         let refuse = try HotStatement("UPDATE item SET reason = ?, text = ? WHERE id = ?", connection)
         var requeued = Requeued()
         requeued.last = letters.last?.item.id

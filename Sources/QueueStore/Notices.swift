@@ -74,21 +74,30 @@ extension StoreTransaction {
             """
             SELECT id, state, queue, site, rank, seq, lane FROM item
             WHERE state < 3 AND notice IN (SELECT id FROM notice WHERE uri = ? AND site = ?)
-            """, connection)
+            """,
+            connection
+        )
         find.bind(1, text: uri)
         find.bind(2, siteID)
         var dropped: [DroppedItem] = []
         while try find.step() {
             dropped.append(
                 DroppedItem(
-                    id: find.int(0), state: StoredState(rawValue: find.int(1)) ?? .ready, queue: find.int(2),
-                    site: find.int(3), rank: Rank(rawValue: find.int(4)), seq: find.int(5),
-                    lane: find.optionalInt(6).map(LaneHash.init(rawValue:))))
+                    id: find.int(0),
+                    state: StoredState(rawValue: find.int(1)) ?? .ready,
+                    queue: find.int(2),
+                    site: find.int(3),
+                    rank: Rank(rawValue: find.int(4)),
+                    seq: find.int(5),
+                    lane: find.optionalInt(6).map(LaneHash.init(rawValue:))
+                )
+            )
         }
         find.reset()
         let drop = try HotStatement(
             "UPDATE item SET state = 4, due = ?, reason = 'dropped', text = 'the notice was deleted' WHERE id = ?",
-            connection)
+            connection
+        )
         for item in dropped {
             drop.bind(1, nowMs)
             drop.bind(2, item.id)

@@ -15,9 +15,11 @@ final class SettleStatements {
         // A delete frame may have buried it since this was decided: it stays buried.
         wait = try prepare(
             "UPDATE item SET state = 1, due = ?, rank = ?, attempts = ?, kills = ?, maybe = ?, text = ? "
-                + "WHERE id = ? AND state < 3")
+                + "WHERE id = ? AND state < 3"
+        )
         park = try prepare(
-            "UPDATE item SET state = 2, rank = ?, attempts = ?, kills = ?, maybe = ?, text = ? WHERE id = ? AND state < 3")
+            "UPDATE item SET state = 2, rank = ?, attempts = ?, kills = ?, maybe = ?, text = ? WHERE id = ? AND state < 3"
+        )
         // One that was parked is in a ready order again; one that was buried meanwhile stays so.
         advance = try prepare(
             "UPDATE item SET state = iif(state < 3, 0, state), cursor = ?, rank = ?, seq = ?, attempts = 0, "

@@ -97,7 +97,10 @@ package final class StoreReader {
 
     /// Ready items of a source behind `seq`, in order: up to `limit`, or as many as have `maxBytes` octets of payload.
     package func ready(
-        _ source: SourceRow, after seq: Int64, limit: Int, maxBytes: Int = .max
+        _ source: SourceRow,
+        after seq: Int64,
+        limit: Int,
+        maxBytes: Int = .max
     ) throws(QueueStoreError) -> [StoredItem] {
         readyPage.bind(1, source.queue)
         readyPage.bind(2, source.site)
@@ -130,7 +133,9 @@ package final class StoreReader {
     }
 
     static func readItems(
-        _ statement: HotStatement, bodies: BodyLoader, maxBytes: Int = .max
+        _ statement: HotStatement,
+        bodies: BodyLoader,
+        maxBytes: Int = .max
     ) throws(QueueStoreError) -> [StoredItem] {
         defer { statement.reset() }
         var items: [StoredItem] = []

@@ -222,7 +222,8 @@ import WorkerLink
         // Five are in flight together: their failure counts as one, and opens the circuit.
         var flight: [FakeWorker.Item] = []
         for _ in 0..<5 { flight.append(try await worker.next()) }
-        for item in flight { try await worker.end(item, Outcome(.retry, reason: .network, text: "refused")) }
+        // In one message: between two of them the lane, still closed, would start another.
+        try await worker.end(flight, Outcome(.retry, reason: .network, text: "refused"))
         for _ in 0..<20 {
             try await broker.settled()
             // The longest backoff: whatever was drawn has passed.

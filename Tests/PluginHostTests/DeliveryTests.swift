@@ -122,11 +122,11 @@ import WorkerLink
     @Test("Outcomes of a lost link's deliveries are dropped, without harm to the plugin")
     func orphans() async throws {
         let plugin = try await HostedPlugin()
-        try await plugin.send(["timer 30"])
+        try await plugin.send(["timer 1500"])
         try await plugin.onLoop { $0.forgetDeliveries() }
         try await plugin.onLoop { #expect($0.inFlight == 1) }
         // A later timer fires after the orphan's.
-        #expect(try await plugin.answer("timer 60") == "fired")
+        #expect(try await plugin.answer("timer 2000") == "fired")
         #expect(plugin.sink.results.all.count == 1)
         #expect(plugin.instance.inFlight == 0)
     }

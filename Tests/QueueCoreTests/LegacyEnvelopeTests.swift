@@ -72,7 +72,10 @@ private let textCapture =
         #expect(read(text)?.queue == "omb")
     }
 
-    @Test("What is cut anywhere, or has a byte behind its end, is no envelope", arguments: [numberCapture, textCapture])
+    @Test(
+        "What is cut anywhere, or has a byte behind its end, is no envelope",
+        arguments: [numberCapture, textCapture]
+    )
     func truncated(_ whole: String) {
         let bytes = Array(whole.utf8)
         for length in 0..<bytes.count { #expect(LegacyEnvelope(bytes.prefix(length)) == nil, "\(length) bytes") }

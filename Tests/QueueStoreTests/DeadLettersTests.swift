@@ -167,8 +167,8 @@ import Testing
             let item = try transaction.add(.to("c"))
             try transaction.shut(item)
             return try transaction.requeue(Self.filter { $0.site = "alice" }, after: 0, limit: 9, nowMs: 1) {
-                    .ready(queue: $0.queue, site: $0.site, expiresMs: 0)
-                }
+                .ready(queue: $0.queue, site: $0.site, expiresMs: 0)
+            }
         }
         let states = Dictionary(uniqueKeysWithValues: result.items.map { ($0.id, $0.state) })
         #expect(states[ids[5]] == .parked && states[ids[0]] == .ready)
