@@ -13,6 +13,8 @@ final class ActiveItem {
     var lane: Lane?
     var isProbe = false
     var deliveries = 0
+    /// Steady milliseconds of the last claim.
+    var claimedMs: Int64 = 0
     /// It killed a worker, or was in a handler beside others when one died: it runs alone until that is settled.
     var isSuspect: Bool
     /// An earlier delivery may have been carried out.

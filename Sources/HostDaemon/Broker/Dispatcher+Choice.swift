@@ -149,6 +149,7 @@ extension Dispatcher {
         item.isProbe = lane?.machine.start(nowMs: now) ?? false
         if item.isProbe, let lane { lane.lastProbedID = item.row.id }
         item.deliveries += 1
+        item.claimedMs = now
         item.source.claimed += 1
         if !item.rank.isRetry { budget.sent() }
     }

@@ -16,7 +16,7 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     private let registry: WorkerRegistry
     private var context: ChannelHandlerContext?
     private(set) var hello: LinkHello?
-    private var credits: [NameID: Int] = [:]
+    private var windows: [NameID: ClaimWindow] = [:]
     private(set) var inFlight: [UInt64: ActiveItem] = [:]
     /// By name: a site may be refused before it had its first item.
     private var refused: Set<String> = []
@@ -35,7 +35,7 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     // MARK: Consumer
 
     func room(in line: QueueLine) -> Int {
-        context?.channel.isWritable != true ? 0 : credits[line.queue] ?? 0
+        context?.channel.isWritable != true ? 0 : windows[line.queue]?.room ?? 0
     }
     func takes(site: NameID) -> Bool {
         !refusesAll && !isEnding && (refused.isEmpty || !refused.contains(core.dispatcher.names[site] ?? ""))
@@ -43,7 +43,7 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     var isIdle: Bool { inFlight.isEmpty }
 
     func take(_ item: ActiveItem) {
-        credits[item.row.queue, default: 0] -= 1
+        windows[item.row.queue]?.take()
         outbox.append((nextDelivery, item))
         inFlight[nextDelivery] = item
         nextDelivery += 1
@@ -120,7 +120,7 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
             }
             let session = me.value
             for (queue, id) in zip(queues, ids) {
-                session.credits[id] = Int(queue.credit)
+                session.windows[id] = ClaimWindow(credit: Int(queue.credit))
                 let dispatcher = session.core.dispatcher
                 dispatcher.add(session, to: dispatcher.line(id, name: queue.queue.rawValue))
             }
@@ -129,8 +129,9 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
 
     private func end(_ result: ItemResult) {
         guard let item = inFlight.removeValue(forKey: result.id) else { return }
-        credits[item.row.queue, default: 0] += 1
         let dispatcher = core.dispatcher
+        let heldMs = core.clock.steadyMs - item.claimedMs
+        windows[item.row.queue]?.end(waitedMs: heldMs - Int64(result.elapsedUs / 1000))
         let outcome = result.outcome
         dispatcher.count(item, outcome.code.word)
         dispatcher.outcomes.observe(item, elapsedUs: result.elapsedUs)
