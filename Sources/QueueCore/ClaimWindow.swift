@@ -7,7 +7,7 @@
 /// before their handler is called, and grows while they don't (the idea of LEDBAT, RFC 6817: delay says that a queue
 /// builds up before anything is lost).
 package struct ClaimWindow: Hashable, Sendable {
-    /// Milliseconds that items may wait in a worker.
+    /// Milliseconds that items may wait in a worker whose targets are fast.
     package static let targetMs: Int64 = 8
     /// Where it starts: two round trips are enough to reach 512.
     package static let initial = 128
@@ -34,10 +34,13 @@ package struct ClaimWindow: Hashable, Sendable {
         if claimed >= limit { mayWiden = claimed }
     }
 
-    /// An item's delivery ended; `waitedMs` is how long it was there before its handler was called.
-    package mutating func end(waitedMs: Int64) {
+    /// An item's delivery ended.
+    ///
+    /// `waitedMs` is how long it was there before its handler was called, `handledMs` how long it took from there: where
+    /// the target is slow, a wait of half as much costs little, and more items in hand gain much.
+    package mutating func end(waitedMs: Int64, handledMs: Int64) {
         claimed = max(0, claimed - 1)
-        if waitedMs > Self.targetMs {
+        if waitedMs > max(Self.targetMs, handledMs / 2) {
             // A window's worth of late items takes off about two thirds.
             size = max(Double(min(credit, Self.floor)), size * (1 - 1 / max(size, 1)))
         } else if mayWiden > 0 {

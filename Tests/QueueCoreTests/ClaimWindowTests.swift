@@ -4,10 +4,10 @@ import Testing
 
 @Suite struct ClaimWindowTests {
     /// Rounds in which a full window is claimed, and ends after items have waited for so long.
-    private func run(_ window: inout ClaimWindow, rounds: Int, waitedMs: Int64) {
+    private func run(_ window: inout ClaimWindow, rounds: Int, waitedMs: Int64, handledMs: Int64 = 1) {
         for _ in 0..<rounds {
             for _ in 0..<window.room { window.take() }
-            for _ in 0..<window.claimed { window.end(waitedMs: waitedMs) }
+            for _ in 0..<window.claimed { window.end(waitedMs: waitedMs, handledMs: handledMs) }
         }
     }
 
@@ -16,6 +16,8 @@ import Testing
         var window = ClaimWindow(credit: 512)
         #expect(window.limit == ClaimWindow.initial)
         run(&window, rounds: 2, waitedMs: ClaimWindow.targetMs)
+        #expect(window.limit == 512)
+        run(&window, rounds: 2, waitedMs: 50, handledMs: 100)
         #expect(window.limit == 512)
     }
 
@@ -42,7 +44,7 @@ import Testing
         var window = ClaimWindow(credit: 512)
         for _ in 0..<1000 {
             window.take()
-            window.end(waitedMs: 0)
+            window.end(waitedMs: 0, handledMs: 1)
         }
         #expect(window.limit == ClaimWindow.initial)
         #expect(window.claimed == 0)

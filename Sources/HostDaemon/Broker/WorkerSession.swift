@@ -130,8 +130,9 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     private func end(_ result: ItemResult) {
         guard let item = inFlight.removeValue(forKey: result.id) else { return }
         let dispatcher = core.dispatcher
-        let heldMs = core.clock.steadyMs - item.claimedMs
-        windows[item.row.queue]?.end(waitedMs: heldMs - Int64(result.elapsedUs / 1000))
+        let handledMs = Int64(result.elapsedUs / 1000)
+        let waitedMs = core.clock.steadyMs - item.claimedMs - handledMs
+        windows[item.row.queue]?.end(waitedMs: waitedMs, handledMs: handledMs)
         let outcome = result.outcome
         dispatcher.count(item, outcome.code.word)
         dispatcher.outcomes.observe(item, elapsedUs: result.elapsedUs)
