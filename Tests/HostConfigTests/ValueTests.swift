@@ -103,4 +103,14 @@ import Testing
         #expect(CPUCount.groupPath("1:cpu:/x\n") == nil)
         #expect(CPUCount.available() >= 1)
     }
+
+    @Test("Keys that change nothing yet are named where they are set, and only there")
+    func withoutEffect() {
+        var config = HostConfig(folder: "/")
+        #expect(config.keysWithoutEffect.isEmpty)
+        config.queue.maxRetries = 3
+        config.queue.deadLetterDir = "dead"
+        config.workers.canary = .seconds(0)
+        #expect(config.keysWithoutEffect == ["workers.canary", "queue.dead_letter_dir"])
+    }
 }

@@ -88,6 +88,9 @@ actor Supervisor {
         // The broker's process starts while the plugins are probed; it touches nothing before it is configured.
         addSlot(.broker)
         perform(.spawn(after: .zero), on: .broker)
+        for key in deployment.config.keysWithoutEffect {
+            logger.warning("a key that changes nothing in this version is set", metadata: ["key": "\(key)"])
+        }
         takeIn(await options.scan(deployment.config.pluginsDir, state.path))
         let errors = deployment.pluginErrors(knownDescriptors)
         guard errors.isEmpty else {
