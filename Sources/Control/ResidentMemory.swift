@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
+package import Glibc
 
-/// How much memory this process really has, for its `ChildVitals`.
+/// How much memory a process really has, from /proc: also one that hangs.
 package enum ResidentMemory {
-    /// nil where /proc can't be read.
-    package static func bytes() -> Int? {
-        let file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
+    /// Of this process, or of another; nil where that is gone.
+    package static func bytes(of pid: pid_t = getpid()) -> Int? {
+        let file = open("/proc/\(pid)/statm", O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return nil }
         defer { close(file) }
         var text = [UInt8](repeating: 0, count: 128)

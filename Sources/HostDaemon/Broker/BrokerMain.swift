@@ -78,7 +78,9 @@ private final class BrokerProcess {
             let inFlight = core?.dispatcher.lines.values.reduce(0) { sum, line in
                 line.sources.values.reduce(sum) { $0 + $1.claimed }
             }
-            channel.send(.pong(number, ChildVitals(residentBytes: residentBytes(), inFlight: inFlight ?? 0)))
+            channel.send(
+                .pong(number, ChildVitals(residentBytes: ResidentMemory.bytes() ?? 0, inFlight: inFlight ?? 0))
+            )
         case .workerExited(let pid, let cause): listeners?.workers.exited(pid: pid, cause: cause)
         case .request(let request):
             guard let core, let listeners else {
@@ -162,19 +164,6 @@ private final class BrokerProcess {
                 return
             }
             channel.sendLast(.drained).whenComplete { _ in exit.succeed(0) }
-        }
-    }
-
-    private func residentBytes() -> Int {
-        guard let file = fopen("/proc/self/statm", "r") else { return 0 }
-        defer { fclose(file) }
-        var total = 0
-        var resident = 0
-        return withUnsafeMutablePointer(to: &total) { total in
-            withUnsafeMutablePointer(to: &resident) { resident in
-                withVaList([total, resident]) { vfscanf(file, "%ld %ld", $0) } == 2
-                    ? resident.pointee * Int(getpagesize()) : 0
-            }
         }
     }
 }

@@ -17,7 +17,7 @@ extension Supervisor {
     var processesReport: JSONValue {
         let own: [String: JSONValue] = [
             "role": .string("supervisor"), "pid": JSONValue(getpid()), "plugin": .null, "group": .null,
-            "generation": .null, "rss_bytes": JSONValue(ProcessMemory.residentBytes(pid: getpid()) ?? 0),
+            "generation": .null, "rss_bytes": JSONValue(ResidentMemory.bytes(of: getpid()) ?? 0),
             "in_flight": .int(0), "state": .string("ready"),
         ]
         let others = slots.values.filter { $0.process != nil }.sorted {
@@ -37,7 +37,7 @@ extension Supervisor {
             "role": .string(slot.id.role.rawValue), "pid": JSONValue(pid),
             "plugin": JSONValue(slot.id.plugin?.rawValue),
             "group": group, "generation": slot.id.plugin == nil ? .null : JSONValue(slot.id.generation),
-            "rss_bytes": JSONValue(ProcessMemory.residentBytes(pid: pid) ?? 0),
+            "rss_bytes": JSONValue(ResidentMemory.bytes(of: pid) ?? 0),
             "in_flight": JSONValue(slot.process?.vitals?.inFlight ?? 0), "state": .string(slot.machine.state.word),
         ]
     }
@@ -116,10 +116,10 @@ extension Supervisor {
     }
 
     var ownSamples: [MetricSample] {
-        var residents = ["supervisor": ProcessMemory.residentBytes(pid: getpid()) ?? 0]
+        var residents = ["supervisor": ResidentMemory.bytes(of: getpid()) ?? 0]
         for slot in slots.values {
             guard let pid = slot.process?.child.pid else { continue }
-            residents[slot.id.role.rawValue, default: 0] += ProcessMemory.residentBytes(pid: pid) ?? 0
+            residents[slot.id.role.rawValue, default: 0] += ResidentMemory.bytes(of: pid) ?? 0
         }
         return residents.map { role, bytes in
             MetricSample(HostMetrics.residentBytes, labels: ["role": role], value: Double(bytes))

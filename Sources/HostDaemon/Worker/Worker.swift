@@ -75,7 +75,12 @@ package final class Worker: ClaimReceiver {
         case .drain(let timeoutMs):
             drain(within: .milliseconds(Int64(Double(timeoutMs) * Self.pluginShare)))
         case .ping(let number):
-            surroundings.send(.pong(number, Vitals.now(inFlight: instance?.inFlight ?? 0)))
+            surroundings.send(
+                .pong(
+                    number,
+                    ChildVitals(residentBytes: ResidentMemory.bytes() ?? 0, inFlight: instance?.inFlight ?? 0)
+                )
+            )
         case .request(let request):
             surroundings.send(.reply(answer(request)))
         case .workerExited:
