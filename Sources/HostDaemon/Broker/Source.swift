@@ -83,6 +83,9 @@ final class Source {
     /// True: nothing here can start before something new happens.
     var isDry: Bool { unblocked.isEmpty && retrying.isEmpty && waiting == 0 }
 
+    /// Nothing of it waits, here or in the store's ready order.
+    var isEmpty: Bool { isDry && windows.allSatisfy { !$0.hasMore && !$0.isReading } }
+
     /// An item goes back to its place.
     func putBack(_ item: ActiveItem) {
         var low = 0
