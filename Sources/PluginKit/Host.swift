@@ -17,6 +17,10 @@ public final class Host: Sendable {
         case recipients = "hostd.recipients/1"
         /// ``Site/values``
         case values = "hostd.kv/1"
+        /// ``Site/streams``
+        case stream = "hostd.stream/1"
+        /// ``Site/cache``
+        case cache = "hostd.cache/1"
         /// ``Host/counter(_:help:)`` and its like
         case metrics = "hostd.metrics/1"
     }
@@ -27,6 +31,8 @@ public final class Host: Sendable {
     nonisolated(unsafe) let loop: UnsafePointer<hostd_loop>?
     nonisolated(unsafe) let recipients: UnsafePointer<hostd_recipients>?
     nonisolated(unsafe) let values: UnsafePointer<hostd_kv_store>?
+    nonisolated(unsafe) let stream: UnsafePointer<hostd_stream>?
+    nonisolated(unsafe) let cache: UnsafePointer<hostd_cache>?
     nonisolated(unsafe) let metrics: UnsafePointer<hostd_metrics>?
 
     init(_ table: UnsafePointer<hostd_host>) {
@@ -39,6 +45,8 @@ public final class Host: Sendable {
         loop = find(.loop)
         recipients = find(.recipients)
         values = find(.values)
+        stream = find(.stream)
+        cache = find(.cache)
         metrics = find(.metrics)
     }
 
@@ -52,6 +60,8 @@ public final class Host: Sendable {
         case .loop: loop != nil
         case .recipients: recipients != nil
         case .values: values != nil
+        case .stream: stream != nil
+        case .cache: cache != nil
         case .metrics: metrics != nil
         }
     }

@@ -9,6 +9,8 @@ public struct HostError: Error, Sendable, Hashable, CustomStringConvertible {
     /// More may be added.
     public struct Code: Sendable, Hashable {
         let value: Int32
+        /// As the ABI has it.
+        package var status: Int32 { value }
 
         /// Anything that has no code of its own; the host's log knows more.
         public static let failed = Code(value: HOSTD_E_FAIL)

@@ -13,6 +13,8 @@ enum FakeExtensions {
         case .loop: UnsafeRawPointer(tables.loop)
         case .recipients: UnsafeRawPointer(tables.recipients)
         case .values: UnsafeRawPointer(tables.values)
+        case .stream: UnsafeRawPointer(tables.stream)
+        case .cache: UnsafeRawPointer(tables.cache)
         case .metrics: UnsafeRawPointer(tables.metrics)
         }
     }
@@ -23,6 +25,8 @@ enum FakeExtensions {
         let loop = UnsafeMutablePointer<hostd_loop>.allocate(capacity: 1)
         let recipients = UnsafeMutablePointer<hostd_recipients>.allocate(capacity: 1)
         let values = UnsafeMutablePointer<hostd_kv_store>.allocate(capacity: 1)
+        let stream = UnsafeMutablePointer<hostd_stream>.allocate(capacity: 1)
+        let cache = UnsafeMutablePointer<hostd_cache>.allocate(capacity: 1)
         let metrics = UnsafeMutablePointer<hostd_metrics>.allocate(capacity: 1)
     }
 
@@ -58,6 +62,8 @@ enum FakeExtensions {
                 put: putValue
             )
         )
+        tables.stream.initialize(to: streamTable())
+        tables.cache.initialize(to: cacheTable())
         tables.metrics.initialize(
             to: hostd_metrics(struct_size: structSize(hostd_metrics.self), reserved0: 0, define: define, record: record)
         )

@@ -14,7 +14,11 @@ public final class FakeHost: Sendable {
     /// The network.
     public let http = FakeHTTP()
     /// The clock.
-    public let clock = VirtualClock()
+    public let clock: VirtualClock
+    /// Byte streams to other servers.
+    public let streams = FakeStreams()
+    /// The cache.
+    public let cache: FakeCache
     /// The recipients directory.
     public let recipients = FakeRecipients()
     let state: Locked<FakeHostState>
@@ -26,6 +30,8 @@ public final class FakeHost: Sendable {
     /// `lacking`: Services that this host doesn't have.
     /// Throws ``Refusal`` with what the plugin says.
     public init<P: Plugin>(_ plugin: P.Type, lacking: Set<Host.Service> = []) async throws {
+        clock = VirtualClock()
+        cache = FakeCache(clock)
         state = Locked(FakeHostState(lacking: lacking))
         table = PluginEntry.table(for: plugin).assumingMemoryBound(to: hostd_plugin.self)
         let problem: Refusal? = await HostThread.run { [self] in
