@@ -65,6 +65,7 @@ let package = Package(
         .library(name: "PluginKit", targets: ["PluginKit"]),
         .library(name: "PluginKitTesting", targets: ["PluginKitTesting"]),
         .library(name: "omb", type: .dynamic, targets: ["OMB"]),
+        .library(name: "xmppout", type: .dynamic, targets: ["XMPPOutPlugin"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -90,6 +91,22 @@ let package = Package(
             name: "OMB",
             dependencies: ["PluginKit", "OAuth1"],
             path: "Plugins/OMB",
+            swiftSettings: pluginSettings,
+            linkerSettings: pluginLinking
+        ),
+        .systemLibrary(name: "CLibXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+        .target(
+            name: "XMPPOut",
+            dependencies: ["PluginKit", "CLibXML2", crypto],
+            path: "Plugins/XMPPOut",
+            exclude: ["Entry"],
+            swiftSettings: pluginSettings
+        ),
+        // Apart, as a test binary can't hold the entries of two plugins.
+        .target(
+            name: "XMPPOutPlugin",
+            dependencies: ["XMPPOut", "PluginKit"],
+            path: "Plugins/XMPPOut/Entry",
             swiftSettings: pluginSettings,
             linkerSettings: pluginLinking
         ),
@@ -175,6 +192,7 @@ let package = Package(
         tests("PluginKitTests", ["PluginKit", "PluginKitTesting", "PluginABI", "TestSupport"]),
         tests("OAuth1Tests", ["OAuth1", crypto]),
         tests("OMBTests", ["OMB", "PluginKit", "PluginKitTesting", "OAuth1", "TestSupport"]),
+        tests("XMPPOutTests", ["XMPPOut", "PluginKit", "PluginKitTesting", "TestSupport"]),
         tests("StompTests", ["Stomp", "TestSupport", nioCore, nioPosix]),
         tests("HostConfigTests", ["HostConfig", "QueueCore", "TestSupport"]),
         tests("TelemetryTests", ["Telemetry", "QueueCore", logging]),

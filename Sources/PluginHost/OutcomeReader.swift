@@ -45,7 +45,7 @@ enum OutcomeReader {
         var outcome = Outcome(code)
         outcome.reason = ReasonClass(abi: result.reason)
         outcome.keep = code == .discard && result.flags & HOSTD_RF_KEEP != 0
-        outcome.maybeDelivered = code == .retry && result.flags & HOSTD_RF_MAYBE != 0
+        outcome.maybeDelivered = (code == .retry || code == .defer) && result.flags & HOSTD_RF_MAYBE != 0
         outcome.delayMs = result.delay_ms
         outcome.holdMs = result.hold_ms
         if !result.lane.isEmpty { outcome.holdLane = result.lane.text(limit: 2048) }

@@ -58,7 +58,7 @@ public struct Outcome: Error, Sendable, Hashable {
     public var delay: Duration?
     /// With discard: the item becomes a dead letter, which an operator can requeue.
     public var isKept = false
-    /// With retry: a request went out and no answer was seen.
+    /// With retry and defer: a request went out and no answer was seen.
     public var maybeDelivered = false
     /// With continue: where the next delivery starts; at most 1 KiB.
     public var cursor: [UInt8] = []

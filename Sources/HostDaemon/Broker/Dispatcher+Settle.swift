@@ -28,6 +28,7 @@ extension Dispatcher {
             lane?.machine.abandon(wasProbe: wasProbe, nowMs: now)
             if !isBuried { giveBack(item, to: lane) }
         case .defer:
+            if outcome.maybeDelivered { item.counts.maybe += 1 }
             lane?.machine.abandon(wasProbe: wasProbe, nowMs: now)
             if !isBuried { later(item, lane, outcome, now: now, minimumMs: 1000) }
         case .retry:

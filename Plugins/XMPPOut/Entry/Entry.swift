@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import PluginKit
+import XMPPOut
+
+/// The one symbol that hostd looks up in this file.
+@c(hostd_plugin_entry_v1)
+public func entry() -> UnsafeRawPointer { PluginEntry.table(for: XMPPOutPlugin.self) }
