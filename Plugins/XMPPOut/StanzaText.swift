@@ -24,10 +24,11 @@ enum StanzaText {
         var out = Array("\(type)<body>".utf8)
         XMLText.append("\(nickname): \(notice.content)\(number)", to: &out)
         if out.count > maxBytes {
-            // An escaped character takes six bytes at most, and a cut falls between whole characters.
-            let rest = "\u{2026} \(notice.url ?? notice.uri)"
             out = Array("\(type)<body>".utf8)
-            XMLText.append("\(nickname): \(prefix(of: notice.content, bytes: maxBytes / 6))\(rest)", to: &out)
+            XMLText.append("\(nickname): ", to: &out)
+            let rest = XMLText.escaped("\u{2026} \(notice.url ?? notice.uri)")
+            appendWhole(notice.content, to: &out, limit: maxBytes - rest.utf8.count)
+            out.append(contentsOf: rest.utf8)
         }
         out.append(contentsOf: "</body>".utf8)
         let html = html(notice, nickname)
@@ -38,11 +39,12 @@ enum StanzaText {
         return out
     }
 
-    private static func prefix(of text: String, bytes: Int) -> Substring {
-        var count = 0
-        return text.prefix { character in
-            count += character.utf8.count
-            return count <= bytes
+    /// As many whole characters as there is room for.
+    private static func appendWhole(_ text: String, to out: inout [UInt8], limit: Int) {
+        for character in text {
+            let end = out.count
+            XMLText.append(String(character), to: &out)
+            guard out.count <= limit else { return out.removeSubrange(end...) }
         }
     }
 

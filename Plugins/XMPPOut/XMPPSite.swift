@@ -48,6 +48,7 @@ package final class XMPPSite {
         guard let connection else { return }
         if !config.hasSameConnection(as: old) {
             hold(for: Self.connecting, "connecting with new settings")
+            metrics.isConnected.set(0, site)
             connection.restart(config)
         } else if config.status != old.status, config.mode == .client, let reply {
             connection.send(reply.presence().bytes)
@@ -106,15 +107,15 @@ extension XMPPSite: XMPPConnection.Owner {
             isResumed ? "the XMPP stream was resumed" : "connected to the XMPP server",
             ["address": session.address.description]
         )
-        metrics.isConnected.set(1, site)
         // A component has no roster: whom it knows learns of it by a subscription or a probe.
         if !isResumed, config.mode == .client, let reply { connection?.send(reply.presence().bytes) }
         hold(for: .zero, "")
+        metrics.isConnected.set(1, site)
     }
 
     func wentDown(_ failure: ConnectionFailure, again: Duration?) {
-        metrics.isConnected.set(0, site)
         isPaused = false
+        defer { metrics.isConnected.set(0, site) }
         let fields: KeyValuePairs = [
             "problem": failure.description, "again": again.map { "in \($0.components.seconds) s" } ?? "no",
         ]

@@ -20,14 +20,23 @@ struct Outbox {
     private var entries: [Entry] = []
     /// Entries before this one have been acknowledged; cut off now and then.
     private var head = 0
-    private var last: UInt64 = 0
-    private(set) var acknowledged: UInt64 = 0
+    private var last: UInt64
+    private(set) var acknowledged: UInt64
     /// The number that an acknowledgement is under way for.
     private(set) var asked: UInt64?
+    /// The last one that was asked for: a server that can't count isn't asked for the same again and again.
+    private var lastAsked: UInt64
+
+    /// `acknowledged`: What was sent before, and has arrived.
+    init(acknowledged: UInt64 = 0) {
+        last = acknowledged
+        self.acknowledged = acknowledged
+        lastAsked = acknowledged
+    }
 
     var count: Int { entries.count - head }
     /// Something was sent since the last acknowledgement was asked for, and none is under way.
-    var wantsRequest: Bool { asked == nil && last > acknowledged }
+    var wantsRequest: Bool { asked == nil && last > max(acknowledged, lastAsked) }
     var waiting: [StanzaID] { entries[head...].compactMap(\.id) }
 
     /// A stanza goes out.
@@ -37,7 +46,10 @@ struct Outbox {
     }
 
     /// An acknowledgement of all so far is asked for.
-    mutating func ask() { asked = last }
+    mutating func ask() {
+        asked = last
+        lastAsked = last
+    }
 
     /// The server has all that were sent when it was asked; those that are waited for.
     mutating func answered() -> [StanzaID] {
@@ -65,6 +77,7 @@ struct Outbox {
     /// A resumed stream: all that the server hasn't, in order.
     mutating func resend() -> [[UInt8]] {
         asked = nil
+        lastAsked = acknowledged
         return entries[head...].map(\.bytes)
     }
 

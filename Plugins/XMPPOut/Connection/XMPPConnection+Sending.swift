@@ -105,7 +105,7 @@ extension XMPPConnection {
                 if askedTurns > Self.turnsUntilDead {
                     fail(ConnectionFailure(.temporary, "the server answers no ping"))
                 }
-            } else if quietTurns >= Self.turnsUntilPing {
+            } else if quietTurns >= Self.turnsUntilPing || outbox.count > 0 {
                 ask(session)
                 flush()
             }

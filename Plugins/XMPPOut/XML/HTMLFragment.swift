@@ -31,7 +31,8 @@ enum HTMLFragment {
         handler.endElement = { user, name in Builder.of(user)?.end(name) }
         handler.characters = { user, text, count in Builder.of(user)?.characters(text, Int(count)) }
         handler.ignorableWhitespace = handler.characters
-        let bytes = XMLText.cleaned([UInt8](html.utf8))
+        // Without an element around it, the parser takes the first end tag for the end of the document.
+        let bytes = Array("<fragment>".utf8) + XMLText.cleaned([UInt8](html.utf8)) + Array("</fragment>".utf8)
         // The builder outlives the call: it is used below.
         let user = Unmanaged.passUnretained(builder).toOpaque()
         guard let context = htmlCreatePushParserCtxt(&handler, user, nil, 0, nil, XML_CHAR_ENCODING_UTF8) else {
