@@ -89,7 +89,7 @@ struct Outgoing {
         case .whole(var stanza):
             // A server ends the stream of who sends under another's name.
             let from = stanza["from"].flatMap { JID($0) }
-            if from?.bare != session.address.bare, !isComponent || from?.domain != session.address.domain {
+            if !isComponent || from?.domain != session.address.domain {
                 stanza["from"] = session.address.description
             }
             // By it an error finds back to its item.

@@ -139,6 +139,29 @@ import WorkerLink
         try await broker.stop()
     }
 
+    @Test("A defer uses up no attempt, and may say that it was perhaps carried out")
+    func defers() async throws {
+        let clock = VirtualBrokerClock()
+        let broker = try await BrokerHarness(clock: clock) { $0.maxRetries = 1 }
+        let worker = try await broker.worker()
+        let client = try await broker.stomp()
+        try await send(client, queue: "out", "x")
+        var outcome = Outcome(.defer, reason: .network, text: "the stream broke")
+        outcome.delayMs = 1
+        for isDuplicate in [false, false, true, true] {
+            let item = try await worker.next()
+            #expect(item.delivered.attempt == 1)
+            #expect(item.delivered.flags.contains(.maybeDuplicate) == isDuplicate)
+            try await worker.end(item, outcome)
+            // From the second one on.
+            outcome.maybeDelivered = true
+            try await broker.settled()
+            try await broker.advance(clock, ms: 10)
+        }
+        #expect(try await worker.next().delivered.attempt == 1)
+        try await broker.stop()
+    }
+
     @Test("A worker that dies gives its items back; the one in its handler is charged with a kill")
     func kill() async throws {
         let broker = try await BrokerHarness()

@@ -41,6 +41,10 @@ import WorkerLink
         retry.holdMs = 7
         retry.holdLane = "its lane"
         #expect(try await plugin.run("retry") { $0.lane = $1.appendSpan("its lane") }.outcome == retry)
+        var later = Outcome(.defer, reason: .network)
+        later.maybeDelivered = true
+        later.delayMs = 5
+        #expect(try await plugin.run("defer").outcome == later)
     }
 
     @Test("What isn't one of the five is a retry that says so", arguments: ["bad-return", "mismatch"])

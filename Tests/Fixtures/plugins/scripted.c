@@ -232,6 +232,10 @@ static uint32_t run(call *c, const hostd_job *job, hostd_result *out) {
         out->text = job->payload;
         return out->code = HOSTD_RETRY;
     }
+    if (IS("defer")) {
+        out->reason = HOSTD_R_NETWORK; out->flags = HOSTD_RF_MAYBE; out->delay_ms = 5;
+        return out->code = HOSTD_DEFER;
+    }
     if (IS("fields")) {
         tell(c, "queue=%.*s shared=%.*s lane=%.*s key=%.*s cursor=%.*s attempt=%u kills=%u flags=%u left=%d",
              (int)job->queue.len, job->queue.ptr, (int)job->shared.len, job->shared.ptr, (int)job->lane.len, job->lane.ptr,
