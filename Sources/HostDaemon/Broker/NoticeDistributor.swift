@@ -98,7 +98,7 @@ final class NoticeDistributor: Consumer {
     init(_ core: BrokerCore) { self.core = core }
 
     func room(in line: QueueLine) -> Int { Self.atOnce - inFlight }
-    func takes(site: NameID) -> Bool { true }
+    func takes(_ source: Source) -> Bool { true }
     var isIdle: Bool { inFlight == 0 }
     func flush() {}
 
