@@ -14,7 +14,9 @@ package enum MemorySize {
         let label = "MemTotal:"
         guard let line = procMeminfo.split(separator: "\n").first(where: { $0.hasPrefix(label) }) else { return nil }
         let parts = line.dropFirst(label.count).split { $0.isWhitespace }
-        guard parts.count == 2, parts[1] == "kB", let count = Digits.parse(parts[0]), count < 1 << 50 else { return nil }
+        guard parts.count == 2, parts[1] == "kB", let count = Digits.parse(parts[0]), count < 1 << 50 else {
+            return nil
+        }
         return ByteCount(count << 10)
     }
 

@@ -14,7 +14,9 @@ import Testing
         with: "workers: { count: 2, memory_limit: 100MiB }"
     )
 
-    @Test("Past the soft limit a worker is replaced: the fresh one is ready before it drains, its neighbour isn't touched")
+    @Test(
+        "Past the soft limit a worker is replaced: the fresh one is ready before it drains, its neighbour isn't touched"
+    )
     func soft() async throws {
         let memory = FakeMemory()
         let fleet = try Fleet(config: Self.config, memory: memory)

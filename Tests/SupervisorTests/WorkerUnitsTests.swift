@@ -65,7 +65,8 @@ import Testing
         let workers = try workers("queue: { breakout: [main/omb, main/ombout/alice] }\n", threads: 1)
         #expect(
             described(workers) == [
-                "worker omb/0: ombout-alice", "worker omb main/omb/0: omb", "worker omb main/ombout/alice/0: ombout=alice",
+                "worker omb/0: ombout-alice", "worker omb main/omb/0: omb",
+                "worker omb main/ombout/alice/0: ombout=alice",
             ]
         )
         #expect(workers.map { $0.sites.map(\.nickname.rawValue) } == [["bob"], ["alice", "bob"], ["alice"]])

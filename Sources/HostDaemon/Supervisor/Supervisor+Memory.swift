@@ -23,7 +23,8 @@ extension Supervisor {
                 logger.warning("process is too large", metadata: metadata(id, process.child.pid, why))
                 feed(.hang, to: id, killReason: why)
             } else if bytes > limits.soft.bytes {
-                let why = "its memory is \(Figures.bytes(bytes)), past queue.softlimit "
+                let why =
+                    "its memory is \(Figures.bytes(bytes)), past queue.softlimit "
                     + "(\(Figures.bytes(limits.soft.bytes)))"
                 replace(id, why: why)
             }

@@ -97,7 +97,10 @@ package final class Worker {
             return ControlReply(id: request.id, error: "a worker has no command \"\(request.command)\"")
         }
         do {
-            return ControlReply(id: request.id, result: try JSONValue(encoding: members.flatMap { $0.instance.metrics.samples }))
+            return ControlReply(
+                id: request.id,
+                result: try JSONValue(encoding: members.flatMap { $0.instance.metrics.samples })
+            )
         } catch {
             return ControlReply(id: request.id, error: "metrics can't be written: \(error)")
         }
@@ -141,7 +144,8 @@ package final class Worker {
         let resident = Int64(ResidentMemory.bytes() ?? 0)
         if configuration.softLimitBytes > 0, resident > configuration.softLimitBytes {
             let (now, limit) = (Figures.bytes(resident), Figures.bytes(configuration.softLimitBytes))
-            let text = "its memory is \(now) before it has done anything, past queue.softlimit (\(limit)): "
+            let text =
+                "its memory is \(now) before it has done anything, past queue.softlimit (\(limit)): "
                 + "raise workers.memory_limit, or see what the plugin loads"
             return fail(text, .tooLarge)
         }

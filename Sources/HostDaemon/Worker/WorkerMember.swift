@@ -99,7 +99,8 @@ final class WorkerMember: ClaimReceiver {
 
     // MARK: - Parts of the start
 
-    private static func credits(_ configuration: WorkerConfiguration, _ handlers: [HandlerDescriptor]) -> [QueueCredit] {
+    private static func credits(_ configuration: WorkerConfiguration, _ handlers: [HandlerDescriptor]) -> [QueueCredit]
+    {
         handlers.compactMap { handler in
             configuration.queues[handler.queue].map {
                 QueueCredit(queue: handler.queue, credit: UInt32(clamping: handler.maxInFlight), sites: $0)
