@@ -57,6 +57,7 @@ extension Supervisor {
             running[plugin] = SpawnPlan.RunningPlugin(code: code, generation: nextGeneration(of: plugin))
         }
         warnOfMissingPlugins()
+        warnOfIdleBreakouts()
     }
 
     func nextGeneration(of plugin: PluginName) -> Int {

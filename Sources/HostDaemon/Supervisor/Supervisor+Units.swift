@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
+import Logging
 import QueueCore
 
 /// Which plugins are in which process: with `workers.isolate: group` several share one.
@@ -51,5 +52,22 @@ extension Supervisor {
         guard hasActed else { return }
         reconcile()
         finishRestartIfDone()
+    }
+
+    /// Breakout entries that no known plugin's queue answers to: once for each that comes up.
+    func warnOfIdleBreakouts() {
+        let handlers = knownDescriptors.values.flatMap(\.handlers)
+        let idle = deployment.breakouts.filter { entry in
+            !handlers.contains { $0.queue == entry.queue && $0.group == entry.group }
+        }
+        for entry in idle where !idleBreakouts.contains(entry.description) {
+            let group = handlers.first { $0.queue == entry.queue }?.group
+            let reason = group.map { "the queue is in group \($0)" } ?? "no known plugin has such a queue"
+            logger.warning(
+                "a breakout entry has no effect",
+                metadata: ["entry": "\(entry)", "reason": "\(reason)"]
+            )
+        }
+        idleBreakouts = Set(idle.map(\.description))
     }
 }

@@ -33,6 +33,8 @@ actor Supervisor {
     var rollouts: [PluginName: Rollout] = [:]
     /// Enabled, but can't be run: their sites' items wait.
     var missingPlugins: Set<PluginName> = []
+    /// Breakout entries without effect.
+    var idleBreakouts: Set<String> = []
     /// Why a plugin's last roll-out was undone.
     var rolloutFailures: [PluginName: String] = [:]
     /// Of places whose worker was, or is being, replaced for its memory.
