@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
+import HostConfig
 import Logging
 import QueueCore
 
