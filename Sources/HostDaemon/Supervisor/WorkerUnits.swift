@@ -59,6 +59,25 @@ struct WorkerUnits {
         _ deployment: Deployment,
         stateDirectory: String
     ) -> [Part] {
+        guard let whole = whole(of: plugin, running, deployment, stateDirectory: stateDirectory) else { return [] }
+        let handlers = whole.descriptor.handlers
+        let singletons = Set(handlers.filter(\.isSingleton).map(\.queue))
+        let units = units(of: handlers, Set(whole.sites.map(\.nickname)), deployment.breakouts)
+        return units.sorted { $0.key < $1.key }.compactMap { unit, queues in
+            var worker = whole
+            worker.unit = unit
+            guard let first = worker.serving(queues) else { return nil }
+            return Part(configuration: first, further: worker.serving(queues.filter { !singletons.contains($0.key) }))
+        }
+    }
+
+    /// A worker for all queues of a plugin, of all sites; nil where no site enables it.
+    static func whole(
+        of plugin: PluginName,
+        _ running: SpawnPlan.RunningPlugin,
+        _ deployment: Deployment,
+        stateDirectory: String
+    ) -> WorkerConfiguration? {
         let descriptor = running.code.descriptor
         let sites = deployment.sites(enabling: plugin).map { site in
             WorkerSite(
@@ -69,10 +88,8 @@ struct WorkerUnits {
                 values: PluginConfigCheck.check(site, plugin: plugin, descriptor: descriptor).values
             )
         }
-        guard !sites.isEmpty else { return [] }
-        let units = units(of: descriptor.handlers, Set(sites.map(\.nickname)), deployment.breakouts)
-        let singletons = Set(descriptor.handlers.filter(\.isSingleton).map(\.queue))
-        var template = WorkerConfiguration(
+        guard !sites.isEmpty else { return nil }
+        var worker = WorkerConfiguration(
             plugin: plugin,
             pluginPath: running.code.path,
             descriptor: descriptor,
@@ -82,15 +99,8 @@ struct WorkerUnits {
             workerSocket: BrokerConfiguration(stateDirectory: stateDirectory).workerSocket,
             sites: sites
         )
-        template.take(deployment)
-        return units.sorted { $0.key < $1.key }.compactMap { unit, queues in
-            template.unit = unit
-            guard let first = template.serving(queues) else { return nil }
-            return Part(
-                configuration: first,
-                further: template.serving(queues.filter { !singletons.contains($0.key) })
-            )
-        }
+        worker.take(deployment)
+        return worker
     }
 
     /// Which queues of a plugin are in which unit.
