@@ -6,6 +6,7 @@ import HostConfig
 import Logging
 import NIOPosix
 import QueueCore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -34,7 +35,8 @@ final class Fleet: Sendable {
         config: String = Fleet.config,
         sites: [String: String] = ["alice": Fleet.site],
         modes: [String: String] = [:],
-        plugins: FakePlugins = FakePlugins()
+        plugins: FakePlugins = FakePlugins(),
+        memory: FakeMemory = FakeMemory()
     ) throws {
         let directory = try TemporaryDirectory()
         let file = try directory.write(config, to: "hostd.yaml")
@@ -43,6 +45,7 @@ final class Fleet: Sendable {
         var options = SupervisorOptions(configPath: file)
         options.program = try FakeChild.program(in: directory)
         options.logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        options.residentBytes = { memory.bytes(of: $0) }
         options.scan = { _, _ in await plugins.catalog }
         let deployment = try Deployment.load(file, threads: nil)
         let supervisor = Supervisor(
@@ -134,6 +137,14 @@ final class Fleet: Sendable {
         defer { guardian.cancel() }
         return await status.value
     }
+}
+
+/// How much memory children have; one that wasn't set has little.
+final class FakeMemory: Sendable {
+    private let sizes = Mutex<[pid_t: Int]>([:])
+
+    func set(_ mebibytes: Int, of pid: pid_t) { sizes.withLock { $0[pid] = mebibytes << 20 } }
+    func bytes(of pid: pid_t) -> Int { sizes.withLock { $0[pid] ?? 1 << 20 } }
 }
 
 /// What the next look at plugins.d finds.

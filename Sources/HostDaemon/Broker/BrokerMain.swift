@@ -38,11 +38,15 @@ private final class BrokerProcess {
     private var listeners: Listeners?
     private var early: [SupervisorMessage] = []
     private var isDraining = false
+    private let memoryLog: MemoryLog
 
     init(loop: any EventLoop, group: MultiThreadedEventLoopGroup, exit: EventLoopPromise<Int32>) {
         self.loop = loop
         self.group = group
         self.exit = exit
+        memoryLog = MemoryLog(loop: loop) { [log] fields in
+            log.debug("memory", metadata: fields.mapValues { "\($0)" })
+        }
     }
 
     func open(_ descriptor: Int32) {
@@ -72,6 +76,7 @@ private final class BrokerProcess {
         switch message {
         case .configure(.broker(let configuration)):
             if let core { core.configure(configuration) } else { start(configuration) }
+            memoryLog.set(configuration.debugMemory)
         case .configure: fail("the supervisor sent another role's configuration")
         case .drain: drain()
         case .ping(let number):

@@ -140,11 +140,13 @@ final class Dispatcher {
     }
 
     func remove(_ consumer: any Consumer) {
-        for line in lines(of: consumer) {
-            line.consumers.removeAll { $0 === consumer }
-            // What it hunted is somebody else's now.
-            touch(line)
-        }
+        // What it hunted is somebody else's now.
+        for line in lines(of: consumer) { remove(consumer, from: line) }
+    }
+
+    func remove(_ consumer: any Consumer, from line: QueueLine) {
+        line.consumers.removeAll { $0 === consumer }
+        touch(line)
     }
 
     func lines(of consumer: any Consumer) -> [QueueLine] {

@@ -48,7 +48,7 @@ final class NoticeDistributor: Consumer {
     // MARK: Consumer
 
     func room(in line: QueueLine) -> Int { Self.atOnce - inFlight }
-    func takes(site: NameID) -> Bool { true }
+    func takes(_ source: Source) -> Bool { true }
     var isIdle: Bool { inFlight == 0 }
     func flush() {}
 

@@ -33,8 +33,14 @@ actor Supervisor {
     var rollouts: [PluginName: Rollout] = [:]
     /// Enabled, but can't be run: their sites' items wait.
     var missingPlugins: Set<PluginName> = []
+    /// Breakout entries without effect.
+    var idleBreakouts: Set<String> = []
     /// Why a plugin's last roll-out was undone.
     var rolloutFailures: [PluginName: String] = [:]
+    /// Of places whose worker was, or is being, replaced for its memory.
+    var renewals: [SlotID: Renewals] = [:]
+    /// Workers that were too large to begin.
+    var barred: [SlotID: Barred] = [:]
 
     var slots: [SlotID: Slot] = [:]
     var slotOfProcess: [ProcessSerial: SlotID] = [:]
@@ -58,7 +64,8 @@ actor Supervisor {
     var exitStatusAfterStop: Int32 = 0
 
     struct DeathKey: Hashable {
-        var plugin: PluginName
+        /// Several with commas between them, where they share a process.
+        var plugins: String
         var cause: String
     }
 
@@ -126,6 +133,7 @@ actor Supervisor {
         switch event {
         case .signal(let number): handle(signal: number)
         case .beat: beat()
+        case .memoryDue: lookAtMemory()
         case .watchdogDue: notify.watchdog()
         case .linked(let serial, let link): linked(serial, link)
         case .heard(let serial, let message): heard(serial, message)
@@ -157,6 +165,8 @@ actor Supervisor {
     private func startClocks() {
         let interval = TimeAmount(Heartbeat.interval)
         loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [inbox] _ in inbox.put(.beat) }
+        let look = TimeAmount(Self.memoryInterval)
+        loop.scheduleRepeatedTask(initialDelay: look, delay: look) { [inbox] _ in inbox.put(.memoryDue) }
         if let watchdog = notify.watchdogInterval.map({ TimeAmount($0) }) {
             loop.scheduleRepeatedTask(initialDelay: .zero, delay: watchdog) { [inbox] _ in inbox.put(.watchdogDue) }
         }
