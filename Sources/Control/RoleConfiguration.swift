@@ -98,16 +98,22 @@ package struct WorkerConfiguration: Codable, Hashable, Sendable {
     package var generation: Int
     /// 0, 1, ...
     ///
-    /// among the workers of its plugin.
+    /// among the workers of its plugin; -1: the hunter.
     package var index: Int
+    /// It gets nothing but items that may have killed a worker, one at a time.
+    package var isHunter = false
     package var stateDirectory: String
     package var workerSocket: String
     package var sites: [WorkerSite]
+    /// Of `sites`, those whose opening ended a worker: left shut, unless they are open already.
+    package var shutSites: [SiteName] = []
     package var httpTimeoutMs = 10_000
     package var connectionsPerHost = 512
     package var allowPrivate = false
     /// Milliseconds per delivery where the plugin names none.
     package var handlerTimeoutMs = 60_000
+    /// Milliseconds that the plugin's init, or the opening of a site, may take.
+    package var startTimeoutMs = 60_000
     package var version = ""
 
     package init(
@@ -134,6 +140,10 @@ package struct WorkerConfiguration: Codable, Hashable, Sendable {
     package var keyValuePath: String { stateDirectory + "/kv.db" }
     /// Where this worker notes which items are inside a handler (`InFlightJournal`); read by the broker after its death.
     package func journalPath(pid: Int32) -> String { "\(stateDirectory)/journals/\(plugin)-\(pid).journal" }
+    /// Where it notes which site it is opening (`OpeningNote`); read by the supervisor after its death.
+    package func openingNotePath(pid: Int32) -> String {
+        OpeningNote.path(stateDirectory: stateDirectory, plugin: plugin, pid: pid)
+    }
 }
 
 package struct ConsoleConfiguration: Codable, Hashable, Sendable {

@@ -15,6 +15,8 @@ package struct WorkersConfig: Hashable, Sendable {
     package var isolate: Isolation = .plugin
     /// How long a new generation's first worker runs alone beside the old ones; zero = off.
     package var canary: Duration = .seconds(10)
+    /// How long a plugin's init, and the opening of a site, may take; then its worker is ended.
+    package var startTimeout: Duration = .seconds(60)
     /// Per worker.
     package var memoryLimit: ByteCount = .mebibytes(512)
 
@@ -42,6 +44,7 @@ package struct WorkersConfig: Hashable, Sendable {
         section.read("count", countForm, into: &count)
         section.read("isolate", .scalar("plugin or group") { Isolation(rawValue: $0.text) }, into: &isolate)
         section.read("canary", .duration(), into: &canary)
+        section.read("start_timeout", .duration(atLeast: .seconds(1)), into: &startTimeout)
         section.read("memory_limit", .size(atLeast: .mebibytes(16)), into: &memoryLimit)
     }
 }

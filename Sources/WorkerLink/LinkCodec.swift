@@ -44,6 +44,7 @@ package enum LinkCodec {
             buffer.write(number: hello.generation)
             buffer.write(number: hello.pid)
             buffer.write(text: hello.journalPath)
+            buffer.write(number: UInt8(hello.isHunter ? 1 : 0))
             buffer.write(list: hello.queues) {
                 $0.write(text: $1.queue.rawValue); $0.write(number: $1.credit)
             }
@@ -295,6 +296,7 @@ package enum LinkCodec {
             let generation: UInt32 = try body.number("generation")
             let pid: Int32 = try body.number("pid")
             let journal = try body.text("journal")
+            let isHunter = try body.number("hunter", as: UInt8.self) != 0
             let queues = try body.list("queues") { (body) throws(LinkError) -> QueueCredit in
                 guard let queue = QueueName(try body.text("queue")) else { throw .badValue("queue") }
                 return QueueCredit(queue: queue, credit: try body.number("credit"))
@@ -306,6 +308,7 @@ package enum LinkCodec {
                     generation: generation,
                     pid: pid,
                     journalPath: journal,
+                    isHunter: isHunter,
                     queues: queues
                 )
             )

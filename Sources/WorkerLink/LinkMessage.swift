@@ -32,7 +32,7 @@ package enum LinkMessage: Sendable {
 
 /// Who the worker is and what it serves.
 package struct LinkHello: Hashable, Sendable {
-    package static let protocolVersion: UInt32 = 1
+    package static let protocolVersion: UInt32 = 2
 
     package var version = LinkHello.protocolVersion
     package var plugin: PluginName
@@ -40,6 +40,8 @@ package struct LinkHello: Hashable, Sendable {
     package var generation: UInt32
     package var pid: Int32
     package var journalPath: String
+    /// Made for items that may have killed a worker: it gets nothing else.
+    package var isHunter: Bool
     package var queues: [QueueCredit]
 
     package init(
@@ -48,6 +50,7 @@ package struct LinkHello: Hashable, Sendable {
         generation: UInt32,
         pid: Int32,
         journalPath: String,
+        isHunter: Bool = false,
         queues: [QueueCredit]
     ) {
         self.plugin = plugin
@@ -55,6 +58,7 @@ package struct LinkHello: Hashable, Sendable {
         self.generation = generation
         self.pid = pid
         self.journalPath = journalPath
+        self.isHunter = isHunter
         self.queues = queues
     }
 }

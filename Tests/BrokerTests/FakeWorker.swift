@@ -31,7 +31,7 @@ final class FakeWorker: Sendable {
         }.connect(unixDomainSocketPath: path).get()
     }
 
-    func hello(_ credits: [(String, Int)], journal: String, pid: Int32) async throws {
+    func hello(_ credits: [(String, Int)], journal: String, pid: Int32, isHunter: Bool = false) async throws {
         try await send(
             .hello(
                 LinkHello(
@@ -40,6 +40,7 @@ final class FakeWorker: Sendable {
                     generation: 1,
                     pid: pid,
                     journalPath: journal,
+                    isHunter: isHunter,
                     queues: credits.map { QueueCredit(queue: QueueName(unchecked: $0.0), credit: UInt32($0.1)) }
                 )
             )

@@ -109,6 +109,7 @@ private final class BrokerProcess {
             log: log
         )
         core.sendCommand = { channel.send(.command($0, $1)) }
+        core.dispatcher.sendHunted = { channel.send(.hunters($0)) }
         let listeners = Listeners(core, WorkerRegistry(loop: loop, log: log))
         self.core = core
         self.listeners = listeners

@@ -93,6 +93,7 @@ final class NoticeDistributor: Consumer {
 
     private unowned let core: BrokerCore
     private var inFlight = 0
+    let isHunter = false
     var isHunting = false
 
     init(_ core: BrokerCore) { self.core = core }

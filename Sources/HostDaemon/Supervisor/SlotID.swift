@@ -21,5 +21,15 @@ struct SlotID: Hashable, Sendable, CustomStringConvertible {
         SlotID(role: .worker, plugin: plugin, generation: generation, index: index)
     }
 
-    var description: String { plugin.map { "worker \($0)/\(index)" } ?? role.rawValue }
+    /// The extra worker of a plugin that tries suspects.
+    static func hunter(_ plugin: PluginName, generation: Int) -> SlotID {
+        worker(plugin, generation: generation, index: hunterIndex)
+    }
+
+    static let hunterIndex = -1
+    var isHunter: Bool { role == .worker && index == Self.hunterIndex }
+
+    var description: String {
+        plugin.map { isHunter ? "hunter \($0)" : "worker \($0)/\(index)" } ?? role.rawValue
+    }
 }

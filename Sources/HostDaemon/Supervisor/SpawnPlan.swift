@@ -74,9 +74,28 @@ struct SpawnPlan: Equatable {
             worker.httpTimeoutMs = Int(clamping: http.timeoutMs)
             worker.connectionsPerHost = http.connectionsPerHost
             worker.allowPrivate = http.allowPrivate
+            worker.startTimeoutMs = Int(clamping: deployment.config.workers.startTimeout.wholeMilliseconds)
             worker.version = HostVersion.current
             return worker
         }
+    }
+
+    /// The extra worker that tries items alone; nil where all of a plugin's queues have one worker per site.
+    static func hunter(
+        of plugin: PluginName,
+        _ running: RunningPlugin,
+        _ deployment: Deployment,
+        stateDirectory: String
+    ) -> WorkerConfiguration? {
+        guard var hunter = workers(of: plugin, running, deployment, stateDirectory: stateDirectory).first else {
+            return nil
+        }
+        hunter.descriptor = running.code.descriptor
+        hunter.descriptor.handlers.removeAll(where: \.isSingleton)
+        guard !hunter.descriptor.handlers.isEmpty else { return nil }
+        hunter.index = SlotID.hunterIndex
+        hunter.isHunter = true
+        return hunter
     }
 
     private static func broker(

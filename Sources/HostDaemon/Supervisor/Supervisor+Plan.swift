@@ -77,8 +77,10 @@ extension Supervisor {
         for (plugin, rollout) in rollouts {
             workers += SpawnPlan.workers(of: plugin, rollout.next, deployment, stateDirectory: state.path)
         }
-        for worker in workers {
+        workers += hunters
+        for var worker in workers {
             let id = SlotID.worker(worker.plugin, generation: worker.generation, index: worker.index)
+            worker.shutSites = shutSites(id)
             wanted[id] = .worker(worker)
         }
         for id in slots.keys where wanted[id] == nil { feed(.drain, to: id) }

@@ -8,8 +8,9 @@ import Telemetry
 
 /// Processes: spawn, talk, watch, reap.
 extension Supervisor {
-    /// A worker that isn't ready by then hangs in its plugin's init, or in a site's.
-    private static let startLimit = Duration.seconds(60)
+    /// A worker that isn't ready by then hangs in its plugin's init, or in a site's; it ends itself a little earlier, and
+    /// says where it hung.
+    var startLimit: Duration { deployment.config.workers.startTimeout + .seconds(2) }
 
     func addSlot(_ id: SlotID) {
         guard slots[id] == nil else { return }
@@ -56,7 +57,7 @@ extension Supervisor {
             guard lock != nil else { return waitForOldBroker(id) }
         }
         var arguments = ["--role", id.role.rawValue] + options.childArguments
-        if let plugin = id.plugin { arguments += ["--slot", "\(plugin)/\(id.index)"] }
+        if let plugin = id.plugin { arguments += ["--slot", "\(plugin)/\(id.isHunter ? "hunter" : "\(id.index)")"] }
         let child = try ChildProcess.spawn(
             options.program,
             arguments: arguments,
@@ -110,8 +111,8 @@ extension Supervisor {
         link.send(.configure(configuration))
         slots[id]?.process?.told = configuration
         if id.role == .worker, process.told == nil {
-            let why = "not ready within \(Self.startLimit.components.seconds) s"
-            after(Self.startLimit, .overdue(process.serial, .hang, why: why))
+            let why = "not ready within \(DurationText.format(startLimit))"
+            after(startLimit, .overdue(process.serial, .hang, why: why))
         }
         return true
     }
@@ -157,6 +158,7 @@ extension Supervisor {
         switch message {
         case .ready:
             feed(.ready(at: now), to: id)
+            slots[id]?.startFailure = nil
             logger.info("process ready", metadata: metadata(id, slots[id]?.process?.child.pid))
             becameReady(id)
         case .pong(_, let vitals): slots[id]?.process?.vitals = vitals
@@ -164,11 +166,13 @@ extension Supervisor {
         case .command(let name, let arguments): heardCommand(name, arguments)
         case .siteState(let site, let error):
             slots[id]?.process?.siteErrors[site] = error
+            if slots[id]?.machine.isReady == true { endTrials(id) }
             guard let error else { return }
             logger.error(
                 "site can't be opened",
                 metadata: ["process": "\(id)", "site": "\(site)", "reason": "\(error)"]
             )
+        case .hunters(let plugins): hunt(plugins)
         case .failed(let reason): slots[id]?.process?.failure = reason
         // Replies are the link's.
         case .reply: break
@@ -177,6 +181,7 @@ extension Supervisor {
 
     private func becameReady(_ id: SlotID) {
         if id.role == .broker { slots.keys.filter { $0.role == .worker }.forEach { tell($0) } }
+        endTrials(id)
         if let plugin = id.plugin, rollouts[plugin]?.next.generation == id.generation,
             let action = rollouts[plugin]?.machine.ready(id.index)
         {
@@ -225,6 +230,10 @@ extension Supervisor {
             slots[.broker]?.process?.link?.send(.workerExited(pid: process.child.pid, cause: text))
         }
         if let plugin = id.plugin, !isPlanned { deaths[DeathKey(plugin: plugin, cause: cause.label), default: 0] += 1 }
+        if before == .starting { slots[id]?.startFailure = text }
+        endOpening(id, process, wasStarting: before == .starting, isPlanned: isPlanned, cause: text)
+        // The next one says anew what there is to hunt.
+        if id == .broker { hunt([]) }
         if id == .broker, !isAnnounced, let failure = process.failure, !isPlanned { return brokerCannotStart(failure) }
         feed(.ended(at: now), to: id)
         if let plugin = id.plugin, rollouts[plugin]?.next.generation == id.generation,

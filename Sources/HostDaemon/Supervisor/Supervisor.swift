@@ -35,6 +35,8 @@ actor Supervisor {
     var missingPlugins: Set<PluginName> = []
     /// Why a plugin's last roll-out was undone.
     var rolloutFailures: [PluginName: String] = [:]
+    var hunts = Hunts()
+    var troubles = SiteTroubles()
 
     var slots: [SlotID: Slot] = [:]
     var slotOfProcess: [ProcessSerial: SlotID] = [:]
@@ -133,6 +135,8 @@ actor Supervisor {
         case .endedLongAgo(let serial): hungUp(serial)
         case .overdue(let serial, let input, let why): overdue(serial, input, why: why)
         case .spawnDue(let id, let turn): spawnDue(id, turn: turn)
+        case .huntsDue: huntsDue()
+        case .siteTrialsDue: beginTrials()
         case .scanned(let catalog): scanned(catalog)
         case .updateHeard: finishUpdate()
         case .announce(let port): announce(stompPort: port)

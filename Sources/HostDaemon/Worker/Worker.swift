@@ -56,6 +56,7 @@ package final class Worker: ClaimReceiver {
     private var port: (any BrokerPort)?
     private var sites: SiteKeeper?
     private var journal: InFlightJournal?
+    private var openingNote: OpeningNote?
     private var wasReady = false
 
     package init(loop: any EventLoop, surroundings: Surroundings, logger: Logger) {
@@ -108,7 +109,7 @@ package final class Worker: ClaimReceiver {
     private func perform(_ action: WorkerStateMachine.Action, _ configuration: WorkerConfiguration) {
         switch action {
         case .load: load(configuration)
-        case .reconfigure: sites?.apply(configuration.sites.map(SiteSettings.init))
+        case .reconfigure: sites?.apply(configuration.sites.map(SiteSettings.init), shut: configuration.shutSites)
         default: break
         }
     }
@@ -135,6 +136,7 @@ package final class Worker: ClaimReceiver {
             generation: UInt32(clamping: configuration.generation),
             pid: getpid(),
             journalPath: journal.path,
+            isHunter: configuration.isHunter,
             queues: handlers.map { QueueCredit(queue: $0.queue, credit: UInt32(clamping: $0.maxInFlight)) }
         )
         let port = surroundings.port(configuration, hello)
@@ -146,18 +148,21 @@ package final class Worker: ClaimReceiver {
             journal: journal,
             logger: logger
         )
+        // From the first call on: init may not return.
+        instance.startWatchdog(surroundings.abort)
         try instance.start()
         tellRestored(before.restore())
-        instance.startWatchdog(surroundings.abort)
         instance.onOverdue = { [unowned self] in condemn() }
         self.journal = journal
         self.port = port
         self.instance = instance
-        let sites = SiteKeeper(instance, port, logger) { [unowned self] site, error in
+        let note = OpeningNote(path: configuration.openingNotePath(pid: getpid()))
+        openingNote = note
+        let sites = SiteKeeper(instance, port, note, logger) { [unowned self] site, error in
             surroundings.send(.siteState(site, error: error))
         }
         self.sites = sites
-        sites.apply(configuration.sites.map(SiteSettings.init))
+        sites.apply(configuration.sites.map(SiteSettings.init), shut: configuration.shutSites)
         port.start(self)
     }
 
@@ -205,8 +210,7 @@ package final class Worker: ClaimReceiver {
 
     private func sitesClosed() {
         guard case .end(let status) = machine.handle(.sitesClosed) else { return }
-        instance?.shutDown()
-        end(status, .drained)
+        end(status, .drained) { [self] in instance?.shutDown() }
     }
 
     /// A delivery missed its deadline: it was reported as overdue.
@@ -222,9 +226,16 @@ package final class Worker: ClaimReceiver {
         }
     }
 
-    private func end(_ status: WorkerStateMachine.ExitStatus, _ last: ChildMessage?) {
+    /// `farewell` runs once all results are on their way: a plugin that dies in its shutdown takes none with it.
+    private func end(
+        _ status: WorkerStateMachine.ExitStatus,
+        _ last: ChildMessage?,
+        farewell: @escaping () -> Void = {}
+    ) {
         let exit = { [self] in
+            farewell()
             journal?.remove()
+            openingNote?.remove()
             surroundings.exit(status.rawValue, last)
         }
         if let port { port.stop(exit) } else { exit() }
@@ -253,6 +264,7 @@ extension PluginSettings {
             keyValuePath: configuration.keyValuePath
         )
         handlerTimeoutMs = configuration.handlerTimeoutMs
+        startTimeoutMs = configuration.startTimeoutMs
         http.timeoutMs = configuration.httpTimeoutMs
         http.connectionsPerHost = configuration.connectionsPerHost
         http.allowPrivate = configuration.allowPrivate
