@@ -48,7 +48,9 @@ final class EntryWatch: Sendable {
     /// On the loop.
     var isInside: Bool { enteredNs.load(ordering: .relaxed) != 0 }
 
-    /// The plugin, or a site, is being started. Any thread.
+    /// The plugin, or a site, is being started.
+    ///
+    /// Any thread.
     var isStarting: Bool {
         switch Place(rawValue: place.load(ordering: .relaxed)) {
         case .initialize, .siteOpen, .siteReconfigure: true

@@ -105,7 +105,7 @@ private final class BrokerProcess {
             configuration: configuration,
             loop: loop,
             store: store,
-            clock: SystemBrokerClock(),
+            clock: SystemBrokerClock(stateDirectory: configuration.stateDirectory),
             log: log
         )
         core.sendCommand = { channel.send(.command($0, $1)) }

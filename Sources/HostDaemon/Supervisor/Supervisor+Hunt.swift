@@ -38,9 +38,7 @@ extension Supervisor {
 
     // MARK: Sites whose opening ends workers
 
-    /// A worker is gone: was its plugin opening a site?
-    ///
-    /// Its note goes in any case.
+    /// A worker is gone: the site that its plugin was opening, if any, is left shut from now on.
     func endOpening(_ id: SlotID, _ process: RunningProcess, wasStarting: Bool, isPlanned: Bool, cause: String) {
         guard let plugin = id.plugin, case .worker(let configuration) = slots[id]?.configuration else { return }
         let pid = process.child.pid
