@@ -73,7 +73,9 @@ import WorkerLink
         let second = try await broker.worker(pid: 5_000_002)
         let neighbours = try await take(2, second)
         #expect(neighbours.map(\.payload) == ["0", "3"])
-        #expect(neighbours.allSatisfy { $0.delivered.kills == 0 && !$0.delivered.flags.contains(.maybeDuplicate) })
+        #expect(neighbours.allSatisfy { $0.delivered.kills == 0 })
+        // The first one had left its handler, or so it may be; the last one never was in it.
+        #expect(neighbours.map { $0.delivered.flags.contains(.maybeDuplicate) } == [true, false])
         let hunter = try await hunter(broker, pid: 5_000_003)
         for body in ["1", "2"] {
             let suspect = try await hunter.next()

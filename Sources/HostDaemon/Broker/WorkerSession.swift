@@ -189,7 +189,9 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         for (id, item) in items.sorted(by: { $0.key < $1.key }) {
             // A hunter without a journal had nothing in flight but a suspect.
             let wasEntered = journal?.entered.contains(id) ?? item.isHunted
-            if cause == nil || journal == nil || wasEntered { item.mayBeDuplicate = true }
+            // What has left its handler may be done, though the worker didn't get to say so.
+            let newest = journal?.newest ?? .max
+            if cause == nil || id <= newest { item.mayBeDuplicate = true }
             guard mayBlame, wasEntered, let cause else {
                 dispatcher.settle(item, Outcome(.giveBack))
                 continue
