@@ -12,6 +12,8 @@ final class Installation: Sendable {
     struct Settings: Sendable {
         var workers = 2
         var hasConsole = false
+        /// More for the section `workers`, such as `start_timeout: 1s`.
+        var workersKeys = ""
         /// Lines for the section `queue`, such as `max_retries: 1`.
         var queue: [String] = []
         /// The site's plugins: name, and the section as it stands in sites.d.
@@ -38,13 +40,14 @@ final class Installation: Sendable {
     init(_ settings: Settings = Settings()) throws {
         directory = try TemporaryDirectory()
         let console = settings.hasConsole ? "127.0.0.1:0" : ""
+        let workersKeys = settings.workersKeys.isEmpty ? "" : ", " + settings.workersKeys
         let queue = ["listen: \"127.0.0.1:0\"", "spawndelay: 50ms"] + settings.queue
         try directory.write(
             """
             state_dir: var
             plugins_dir: plugins.d
             sites_dir: sites.d
-            workers: { count: \(settings.workers), canary: 0s }
+            workers: { count: \(settings.workers), canary: 0s\(workersKeys) }
             http: { allow_private: true, timeout: 60s }
             console: { listen: "\(console)" }
             queue:

@@ -42,6 +42,7 @@ struct RunningProcess {
     var siteErrors: [SiteName: String] = [:]
     var cause: EndCause?
     var isHungUp = false
+    var wasReady = false
 
     init(serial: ProcessSerial, child: ChildProcess) {
         self.serial = serial

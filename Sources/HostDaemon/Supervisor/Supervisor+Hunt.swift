@@ -39,11 +39,11 @@ extension Supervisor {
     // MARK: Sites whose opening ends workers
 
     /// A worker is gone: the site that its plugin was opening, if any, is left shut from now on.
-    func endOpening(_ id: SlotID, _ process: RunningProcess, wasStarting: Bool, isPlanned: Bool, cause: String) {
+    func endOpening(_ id: SlotID, _ process: RunningProcess, isPlanned: Bool, cause: String) {
         guard let plugin = id.plugin, case .worker(let configuration) = slots[id]?.configuration else { return }
         let pid = process.child.pid
         // One that never was ready didn't get to know the broker, which removes the others' journals.
-        if wasStarting { unlink(configuration.journalPath(pid: pid)) }
+        if !process.wasReady { unlink(configuration.journalPath(pid: pid)) }
         let site = OpeningNote.take(configuration.openingNotePath(pid: pid))
         guard !isPlanned, let site else { return }
         let reason = "plugin \(plugin): its worker ended while it opened the site: \(cause)"

@@ -159,6 +159,7 @@ extension Supervisor {
         case .ready:
             feed(.ready(at: now), to: id)
             slots[id]?.startFailure = nil
+            slots[id]?.process?.wasReady = true
             logger.info("process ready", metadata: metadata(id, slots[id]?.process?.child.pid))
             becameReady(id)
         case .pong(_, let vitals): slots[id]?.process?.vitals = vitals
@@ -230,8 +231,8 @@ extension Supervisor {
             slots[.broker]?.process?.link?.send(.workerExited(pid: process.child.pid, cause: text))
         }
         if let plugin = id.plugin, !isPlanned { deaths[DeathKey(plugin: plugin, cause: cause.label), default: 0] += 1 }
-        if before == .starting { slots[id]?.startFailure = text }
-        endOpening(id, process, wasStarting: before == .starting, isPlanned: isPlanned, cause: text)
+        if !isPlanned, !process.wasReady { slots[id]?.startFailure = text }
+        endOpening(id, process, isPlanned: isPlanned, cause: text)
         // The next one says anew what there is to hunt.
         if id == .broker { hunt([]) }
         if id == .broker, !isAnnounced, let failure = process.failure, !isPlanned { return brokerCannotStart(failure) }
