@@ -60,6 +60,8 @@ package enum ChildMessage: Codable, Hashable, Sendable {
     case drained
     /// The broker passes on what came in on the control topic (`stop`, `restart`, `update`); not answered.
     case command(String, [String: JSONValue])
+    /// Broker: these plugins have items that may have killed a worker, so that each needs a hunter. Sent on change.
+    case hunters([PluginName])
     /// Worker: a site could not be opened; its items wait. nil error: it is open (again).
     case siteState(SiteName, error: String?)
     /// It cannot go on; one line for people. It exits by itself right after.

@@ -205,7 +205,8 @@ package final class StoreTransaction {
         }
         let id = try takeID()
         let body = try body(new.shared)
-        let due = state == .dead ? nowMs : state == .delayed ? new.dueMs : 0
+        // When it ended is for people, as `enqueued` is; what waits goes by the steady clock.
+        let due = state == .dead ? new.enqueuedMs : state == .delayed ? new.dueMs : 0
         let rank = Rank(priority: new.priority, isRetry: false)
         let laneKey = new.lane == new.target ? "" : new.lane
         insertItem.bind(1, id)

@@ -16,6 +16,8 @@ final class BrokerHarness: Sendable {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let clock: any BrokerClock
     let commands = EventLog<String>()
+    /// Plugins that need a hunter, each time the supervisor is told.
+    let hunted = EventLog<[String]>()
     private let parts: NIOLoopBoundBox<(BrokerCore, Listeners)?>
     let configuration: BrokerConfiguration
 
@@ -27,6 +29,7 @@ final class BrokerHarness: Sendable {
             HandlerDescriptor(queue: QueueName(unchecked: "stage"), takesNotices: true, maxInFlight: 2),
             HandlerDescriptor(queue: QueueName(unchecked: "out"), maxInFlight: 64),
             HandlerDescriptor(queue: QueueName(unchecked: "ordered"), isOrdered: true, maxInFlight: 64),
+            HandlerDescriptor(queue: QueueName(unchecked: "single"), isSingleton: true, maxInFlight: 64),
         ],
         outputs: [QueueName(unchecked: "xmppin")]
     )
@@ -53,7 +56,7 @@ final class BrokerHarness: Sendable {
         self.configuration = configuration
         let loop = group.next()
         parts = NIOLoopBoundBox.makeEmptyBox(valueType: (BrokerCore, Listeners).self, eventLoop: loop)
-        let (settled, log, group) = (configuration, commands, group)
+        let (settled, log, group, hunted) = (configuration, commands, group, hunted)
         let parts = parts
         try await loop.flatSubmit { () -> EventLoopFuture<Void> in
             do {
@@ -68,6 +71,7 @@ final class BrokerHarness: Sendable {
                 core.sendCommand = { name, arguments in
                     log.append(([name] + arguments.values.compactMap(\.string)).joined(separator: " "))
                 }
+                core.dispatcher.sendHunted = { plugins in hunted.append(plugins.map(\.rawValue)) }
                 let listeners = Listeners(core, WorkerRegistry(loop: loop, log: core.log))
                 parts.value = (core, listeners)
                 let promise = loop.makePromise(of: Void.self)
@@ -125,10 +129,11 @@ final class BrokerHarness: Sendable {
     /// No process has the process ids of fake workers: they are beyond the kernel's range.
     func worker(
         _ credits: [(String, Int)] = [("stage", 2), ("out", 64), ("ordered", 64)],
-        pid: Int32 = 5_000_000
+        pid: Int32 = 5_000_000,
+        isHunter: Bool = false
     ) async throws -> FakeWorker {
         let worker = try await FakeWorker(path: configuration.workerSocket, group: group)
-        try await worker.hello(credits, journal: journalPath(pid), pid: pid)
+        try await worker.hello(credits, journal: journalPath(pid), pid: pid, isHunter: isHunter)
         return worker
     }
 

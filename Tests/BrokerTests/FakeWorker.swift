@@ -31,12 +31,18 @@ final class FakeWorker: Sendable {
         }.connect(unixDomainSocketPath: path).get()
     }
 
-    func hello(_ credits: [(String, Int)], journal: String, pid: Int32) async throws {
+    func hello(_ credits: [(String, Int)], journal: String, pid: Int32, isHunter: Bool = false) async throws {
         let queues = credits.map { QueueCredit(queue: QueueName(unchecked: $0.0), credit: UInt32($0.1)) }
-        try await hello(queues, journal: journal, pid: pid)
+        try await hello(queues, journal: journal, pid: pid, isHunter: isHunter)
     }
 
-    func hello(_ queues: [QueueCredit], journal: String, pid: Int32, plugin: String = "bench") async throws {
+    func hello(
+        _ queues: [QueueCredit],
+        journal: String,
+        pid: Int32,
+        plugin: String = "bench",
+        isHunter: Bool = false
+    ) async throws {
         try await send(
             .hello(
                 LinkHello(
@@ -45,6 +51,7 @@ final class FakeWorker: Sendable {
                     generation: 1,
                     pid: pid,
                     journalPath: journal,
+                    isHunter: isHunter,
                     queues: queues
                 )
             )

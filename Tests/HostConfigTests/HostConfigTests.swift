@@ -40,7 +40,7 @@ private func lines(_ text: String) -> [String] {
             state_dir: state
             plugins_dir: /opt/plugins
             sites_dir: ../sites
-            workers: { count: 3, isolate: group, canary: 0s, memory_limit: 1GiB }
+            workers: { count: 3, isolate: group, canary: 0s, start_timeout: 5s, memory_limit: 1GiB }
             queue:
               listen: "[::1]:0"
               username: 1234
@@ -82,6 +82,7 @@ private func lines(_ text: String) -> [String] {
         expected.workers.count = .fixed(3)
         expected.workers.isolate = .group
         expected.workers.canary = .zero
+        expected.workers.startTimeout = .seconds(5)
         expected.workers.memoryLimit = .mebibytes(1024)
         expected.queue.listen = HostPort(host: "::1", port: 0)
         expected.queue.username = "1234"

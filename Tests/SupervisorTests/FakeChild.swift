@@ -41,6 +41,15 @@ enum FakeChild {
                 large) say '{"failed":{"_0":"its memory is 99 MiB"}}'; exit 75 ;;
                 fail) say '{"failed":{"_0":"the port is taken"}}'; exit 1 ;;
                 mute) note mute; while :; do sleep 1; done ;;
+                # Dies while it opens the site alice, unless that is to be left shut.
+                opening)
+                    case $line in
+                    *'"shutSites":["alice"]'*) note ready; say '{"ready":{}}' ;;
+                    *)  mkdir -p "$FLEET/var/journals"
+                        printf 'alice' >"$FLEET/var/journals/omb-$$.opening"
+                        kill -SEGV $$ ;;
+                    esac ;;
+                hunt) note ready; say '{"ready":{}}'; say '{"hunters":{"_0":["omb"]}}' ;;
                 *) note ready; say '{"ready":{}}' ;;
                 esac ;;
             '{"drain"'*)

@@ -51,6 +51,26 @@ import WorkerLink
         #expect(try await worker.run(4, "config open", site: "bob").text == "status=0 value=more generation=2")
     }
 
+    @Test("A site that is to be left shut is refused unopened, unless it is open; later it is opened")
+    func shutSite() async throws {
+        let worker = try await RunningWorker()
+        let bob = SiteName(unchecked: "bob")
+        var configuration = worker.configuration
+        configuration.shutSites = [bob]
+        try await worker.tell(.configure(.worker(configuration)))
+        _ = try await worker.said.first("ready") { $0 == .ready }
+        #expect(try await worker.run(1, "done").code == .done)
+        #expect(try await worker.run(2, "done", site: "bob").code == .giveBack)
+        #expect(worker.broker.sites.all == ["refuse bob"])
+        configuration.shutSites = []
+        try await worker.tell(.configure(.worker(configuration)))
+        #expect(try await worker.run(3, "done", site: "bob").code == .done)
+        _ = try await worker.said.first("bob is open") { $0 == .siteState(bob, error: nil) }
+        configuration.shutSites = [bob]
+        try await worker.tell(.configure(.worker(configuration)))
+        #expect(try await worker.run(4, "done", site: "bob").code == .done)
+    }
+
     @Test("A drain lets what is in flight end, closes all and exits 0")
     func drains() async throws {
         let worker = try await RunningWorker()

@@ -55,6 +55,7 @@ struct BrokerCommands {
         let site = request.arguments["site"]?.string
         let after = request.arguments["after"]?.int ?? 0
         let reply = reply
+        let ahead = core.clock.wallMs - core.clock.steadyMs
         core.dispatcher.flushWrites()
         core.store.read { (reader) throws(QueueStoreError) in
             var all: [(NoticeRow, NoticeCounts, [NoticeItem])] = []
@@ -79,18 +80,24 @@ struct BrokerCommands {
                     )
                 )
             case .success(let all):
-                let notices = all.map { Self.describe($0.0, $0.1, $0.2) }
+                // The store has steady times.
+                let notices = all.map { Self.describe($0.0, $0.1, $0.2, aheadMs: ahead) }
                 reply(ControlReply(id: request.id, result: .object(["notices": .array(notices)])))
             }
         }
     }
 
-    private static func describe(_ row: NoticeRow, _ counts: NoticeCounts, _ items: [NoticeItem]) -> JSONValue {
+    private static func describe(
+        _ row: NoticeRow,
+        _ counts: NoticeCounts,
+        _ items: [NoticeItem],
+        aheadMs: Int64
+    ) -> JSONValue {
         let described = items.map { item -> JSONValue in
             .object([
                 "id": JSONValue(item.id), "queue": .string(item.queue), "target": .string(item.target),
                 "state": .string(stateWord(item)), "attempts": JSONValue(item.attempts),
-                "next_attempt": item.nextAttemptMs > 0 ? .string(time(item.nextAttemptMs)) : .null,
+                "next_attempt": item.nextAttemptMs > 0 ? .string(time(item.nextAttemptMs + aheadMs)) : .null,
                 "reason": .string(item.reason), "text": .string(item.text),
             ])
         }

@@ -110,10 +110,11 @@ private final class BrokerProcess {
             configuration: configuration,
             loop: loop,
             store: store,
-            clock: SystemBrokerClock(),
+            clock: SystemBrokerClock(stateDirectory: configuration.stateDirectory),
             log: log
         )
         core.sendCommand = { channel.send(.command($0, $1)) }
+        core.dispatcher.sendHunted = { channel.send(.hunters($0)) }
         let listeners = Listeners(core, WorkerRegistry(loop: loop, log: log))
         self.core = core
         self.listeners = listeners

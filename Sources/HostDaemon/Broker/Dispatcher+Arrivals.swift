@@ -85,8 +85,18 @@ extension Dispatcher {
             readPage(source, window)
             return
         }
-        window.append(ActiveItem(row, source: source, isOlderThanBroker: row.id < store.firstID))
+        bring(ActiveItem(row, source: source, isOlderThanBroker: row.id < store.firstID), into: window)
         touch(source)
+    }
+
+    /// An item that killed a worker waits for no ordinary worker's turn.
+    private func bring(_ item: ActiveItem, into window: Window) {
+        if item.isSuspect {
+            window.pass(item)
+            suspect(item)
+        } else {
+            window.append(item)
+        }
     }
 
     func readPage(_ source: Source, _ window: Window) {
@@ -111,8 +121,9 @@ extension Dispatcher {
                 let bytes = rows.reduce(0) { $0 + $1.payload.count }
                 if rows.count == page || bytes >= Window.maxBytes { window.hasMore = true }
                 for row in rows {
-                    window.append(
-                        ActiveItem(row, source: source, isOlderThanBroker: row.id < dispatcher.store.firstID)
+                    dispatcher.bring(
+                        ActiveItem(row, source: source, isOlderThanBroker: row.id < dispatcher.store.firstID),
+                        into: window
                     )
                 }
                 if !window.items.isEmpty { dispatcher.touch(source) }

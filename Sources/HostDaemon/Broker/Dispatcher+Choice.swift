@@ -15,7 +15,8 @@ extension Dispatcher {
         while attempts > 0, !line.turns.isEmpty {
             line.nextConsumer = (line.nextConsumer + 1) % line.consumers.count
             let consumer = line.consumers[line.nextConsumer]
-            guard !consumer.isHunting, consumer.room(in: line) > 0, let item = nextItem(line, for: consumer, now: now)
+            guard !consumer.isHunter, !consumer.isHunting, consumer.room(in: line) > 0,
+                let item = nextItem(line, for: consumer, now: now)
             else {
                 attempts -= 1
                 continue
@@ -83,7 +84,7 @@ extension Dispatcher {
     }
 
     private func nextPending(_ lane: Lane, now: Int64) -> ActiveItem? {
-        while lane.machine.canStart(nowMs: now), let item = lane.pending.popFirst() {
+        while lane.canStart(nowMs: now), let item = lane.pending.popFirst() {
             guard let item = live(item, now: now) else { continue }
             if item.isSuspect {
                 suspect(item)
@@ -113,7 +114,7 @@ extension Dispatcher {
             return nil
         }
         let lane = lane(hash, of: item)
-        if !lane.hasBacklog, lane.pending.isEmpty, lane.machine.canStart(nowMs: now) {
+        if !lane.hasBacklog, lane.pending.isEmpty, lane.canStart(nowMs: now) {
             start(item, in: lane, now: now)
             return item
         }
@@ -143,6 +144,7 @@ extension Dispatcher {
     private func leaveLane(_ item: ActiveItem, now: Int64) {
         guard let hash = item.row.lane, let lane = lanes[hash] else { return }
         lane.leave(item)
+        if item.isSuspect { listIfReady(lane, now: now) }
         dropIfIdle(lane, now: now)
     }
 

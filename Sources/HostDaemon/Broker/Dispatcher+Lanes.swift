@@ -26,7 +26,7 @@ extension Dispatcher {
     }
 
     private func limits(_ source: Source) -> LaneStateMachine.Limits {
-        source.line.handler?.descriptor.isOrdered == true
+        source.line.isOrdered
             ? .ordered : LaneStateMachine.Limits(limit: settings.targetConcurrency)
     }
 
@@ -39,7 +39,7 @@ extension Dispatcher {
     /// Puts the lane where it gets its turn, if something of it may start.
     func listIfReady(_ lane: Lane, now: Int64) {
         loadBacklog(lane, now: now)
-        guard !lane.isListed, !lane.pending.isEmpty, lane.machine.canStart(nowMs: now) else { return }
+        guard !lane.isListed, !lane.pending.isEmpty, lane.canStart(nowMs: now) else { return }
         lane.isListed = true
         if lane.machine.circuit == .closed && lane.machine.openings == 0 {
             lane.source.unblocked.append(lane)
@@ -138,7 +138,7 @@ extension Dispatcher {
 
     /// Reads the next parked items of a lane that may start some: one for a probe, which takes turns, else from the head.
     private func loadBacklog(_ lane: Lane, now: Int64) {
-        guard lane.hasBacklog, !lane.isLoading, lane.pending.isEmpty, lane.machine.canStart(nowMs: now) else { return }
+        guard lane.hasBacklog, !lane.isLoading, lane.pending.isEmpty, lane.canStart(nowMs: now) else { return }
         lane.beginLoading()
         let isProbe = if case .open = lane.machine.circuit { true } else { false }
         // What is on its way to being parked, or out of it, is written first.
@@ -173,9 +173,12 @@ extension Dispatcher {
                 let isAll = after == 0 && rows.count < limit && taken.count == fresh.count
                 if isAll, lane.parkings == parkings { lane.hasBacklog = false }
                 for row in taken {
-                    lane.wait(
-                        ActiveItem(row, source: lane.source, isOlderThanBroker: row.id < dispatcher.store.firstID)
+                    let item = ActiveItem(
+                        row,
+                        source: lane.source,
+                        isOlderThanBroker: row.id < dispatcher.store.firstID
                     )
+                    if item.isSuspect { dispatcher.suspect(item) } else { lane.wait(item) }
                 }
             }
             dispatcher.goOn(lane, now: now)

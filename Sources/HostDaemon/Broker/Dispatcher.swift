@@ -41,6 +41,10 @@ final class Dispatcher {
     var heldWork: [() -> Void] = []
     /// Buried while in memory or claimed: copies older than this place in the order are skipped when their turn comes.
     var buried: [Int64: Int64] = [:]
+    var haveSuspectsChanged = false
+    /// Plugins that need a hunter, as the supervisor was told.
+    var hunted: Set<PluginName> = []
+    var sendHunted: ([PluginName]) -> Void = { _ in }
     var budget: RetryBudget
     var random = SystemRandomNumberGenerator()
     let backoff = Backoff()
@@ -112,6 +116,7 @@ final class Dispatcher {
             line.handler = QueueName(line.name).flatMap(directory.handler(of:))
             touch(line)
         }
+        haveSuspectsChanged = true
     }
 
     // MARK: Pauses
@@ -123,6 +128,7 @@ final class Dispatcher {
             // Where it goes on, and where a hunter has nothing to hunt any more.
             touch(line)
         }
+        haveSuspectsChanged = true
     }
 
     private func isPaused(_ source: Source) -> Bool { isPaused(source.line, site: names[source.site] ?? "") }
@@ -186,6 +192,7 @@ final class Dispatcher {
             line.isDirty = false
             if !isStopping, !isHoldingWrites { pump(line) }
         }
+        tellHunted()
         flushWrites()
     }
 

@@ -30,6 +30,8 @@ final class Lane {
     private(set) var active: Set<Int64> = []
     /// Went out of `active` while a page was being read, which may have them still.
     private var goneWhileLoading: Set<Int64> = []
+    /// Those of `active` that wait to be tried alone, or are.
+    private var suspects: Set<Int64> = []
     /// Counts parked items, so that a page that was read before one was parked isn't taken for the end.
     var parkings = 0
     /// Probes take turns, so that one item that always fails doesn't stand for the target.
@@ -50,10 +52,21 @@ final class Lane {
         machine.inFlight == 0 && pending.isEmpty && active.isEmpty && !isLoading && !isListed && !isLeaving
     }
 
+    /// An item of it, started in turn, may start now: in an ordered queue nothing overtakes one that is tried alone.
+    func canStart(nowMs: Int64) -> Bool {
+        (suspects.isEmpty || !source.line.isOrdered) && machine.canStart(nowMs: nowMs)
+    }
+
     func enter(_ item: ActiveItem) { active.insert(item.row.id) }
+
+    func enter(suspect item: ActiveItem) {
+        enter(item)
+        suspects.insert(item.row.id)
+    }
 
     func leave(_ item: ActiveItem) {
         active.remove(item.row.id)
+        suspects.remove(item.row.id)
         if isLoading { goneWhileLoading.insert(item.row.id) }
     }
 

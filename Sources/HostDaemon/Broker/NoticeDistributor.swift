@@ -17,6 +17,7 @@ final class NoticeDistributor: Consumer {
     private var inFlight = 0
     /// On their way into the store, to wait in the queue.
     private var queueing = 0
+    let isHunter = false
     var isHunting = false
 
     init(_ core: BrokerCore, _ line: QueueLine) {

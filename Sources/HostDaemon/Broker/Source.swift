@@ -27,6 +27,9 @@ final class Window {
         items.append(item)
     }
 
+    /// It waits elsewhere in memory.
+    func pass(_ item: ActiveItem) { lastSeq = item.row.seq }
+
     func popFirst() -> ActiveItem? {
         guard let item = items.popFirst() else { return nil }
         bytes -= item.row.payload.count
@@ -119,6 +122,14 @@ final class QueueLine {
     /// Items that may have killed a worker: each runs alone, in a worker that has nothing else in flight.
     var suspects = Deque<ActiveItem>()
     var hasSuspects: Bool { !suspects.isEmpty }
+    /// Suspects that are claimed.
+    var hunted = 0
+    /// A queue with one worker per site has its suspects tried by that worker, the others' are for hunters.
+    var huntsInPlace: Bool { handler?.descriptor.isSingleton == true }
+    /// A hunter has, or will have, something to do here.
+    var needsHunter: Bool {
+        !huntsInPlace && !isPlain && (hunted > 0 || suspects.contains { !$0.source.isPaused })
+    }
     var consumers: [any Consumer] = []
     var nextConsumer = 0
     var isDirty = false
@@ -128,6 +139,7 @@ final class QueueLine {
         self.name = name
     }
 
+    var isOrdered: Bool { handler?.descriptor.isOrdered == true }
     /// A whole destination, not a queue's name.
     var isPlain: Bool { name.hasPrefix("/") }
 }
@@ -145,7 +157,9 @@ protocol Consumer: AnyObject {
     func take(_ item: ActiveItem)
     /// The turn of the loop ends: send what was taken.
     func flush()
-    /// Takes suspects alone, and nothing else until that is over.
+    /// Made for suspects: it gets nothing else.
+    var isHunter: Bool { get }
+    /// Takes suspects alone, and nothing else until that is over, though it was made for all items.
     var isHunting: Bool { get set }
 }
 

@@ -82,7 +82,8 @@ extension BrokerCommands {
                 "site": .string(names[lane.site] ?? ""), "queue": .string(names[lane.queue] ?? ""),
                 "target": .string(lane.key), "state": .string(isProbing ? "half-open" : "open"),
                 "waiting": JSONValue(waiting), "concurrency": JSONValue(memory?.machine.concurrency ?? 1),
-                "next_attempt": .string(Self.time(lane.nextAttemptMs)), "reason": .string(lane.reason),
+                "next_attempt": .string(Self.time(core.clock.wall(atSteady: lane.nextAttemptMs))),
+                "reason": .string(lane.reason),
             ])
         }
     }

@@ -76,6 +76,7 @@ extension Supervisor {
         adoptPlugins()
         if change.kind == .restart { beginRollouts() }
         let told = reconcile()
+        retrySites()
         if change.kind == .restart {
             finishRestartIfDone()
         } else {

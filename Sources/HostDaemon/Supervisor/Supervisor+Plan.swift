@@ -84,7 +84,8 @@ extension Supervisor {
             deployment,
             stateDirectory: state.path
         )
-        for (id, worker) in places(of: plan.workers + rolled) { wanted[id] = .worker(worker) }
+        let workers = (plan.workers + rolled + hunters).map(shuttingSites)
+        for (id, worker) in places(of: workers) { wanted[id] = .worker(worker) }
         for id in slots.keys where wanted[id] == nil { feed(.drain, to: id) }
         var told: [ChildLink] = []
         for (id, configuration) in wanted.sorted(by: { $0.key.startOrder < $1.key.startOrder }) {

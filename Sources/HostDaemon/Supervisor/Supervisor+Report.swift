@@ -37,6 +37,7 @@ extension Supervisor {
             "generation": isWorker ? JSONValue(slot.id.generation) : .null,
             "rss_bytes": JSONValue(ResidentMemory.bytes(of: pid) ?? 0),
             "in_flight": JSONValue(slot.process?.vitals?.inFlight ?? 0), "state": .string(slot.machine.state.word),
+            "hunter": .bool(slot.id.isHunter),
         ]
     }
 
@@ -57,6 +58,7 @@ extension Supervisor {
     /// Its file is wrong, a worker could not open it, or a plugin that it enables can't be run.
     private func error(of site: SiteConfig) -> String? {
         if let line = configErrors.first(where: { $0.hasPrefix(site.file + ":") }) { return line }
+        if let reason = troubles.reason(of: site.nickname) { return reason }
         for slot in slots.values {
             if let error = slot.process?.siteErrors[site.nickname] { return "\(slot.id): \(error)" }
         }
@@ -85,6 +87,9 @@ extension Supervisor {
             reason = "the new generation could not start, the old code goes on: \(failure)"
         }
         if let name, let why = reasonOfBarred(name), reason == nil { reason = why }
+        if reason == nil, let failure = name.flatMap(startFailure) {
+            reason = "its worker ends at its start: \(failure)"
+        }
         return [
             "file": .string(file), "id": JSONValue(descriptor?.id ?? entry?.identity?.id),
             "version": JSONValue(descriptor?.version ?? entry?.identity?.version),
@@ -111,7 +116,13 @@ extension Supervisor {
     }
 
     private func readyWorkers(of plugin: PluginName) -> Int {
-        slots.values.filter { $0.plugins.contains(plugin) && $0.machine.isReady }.count
+        slots.values.filter { $0.plugins.contains(plugin) && !$0.id.isHunter && $0.machine.isReady }.count
+    }
+
+    /// Of a worker that could not start, and hasn't since.
+    private func startFailure(of plugin: PluginName) -> String? {
+        slots.values.filter { $0.plugins.contains(plugin) }.sorted { $0.id.index < $1.id.index }
+            .lazy.compactMap(\.startFailure).first
     }
 
     var ownSamples: [MetricSample] {

@@ -8,8 +8,9 @@ import Telemetry
 
 /// Processes: spawn, talk, watch, reap.
 extension Supervisor {
-    /// A worker that isn't ready by then hangs in its plugin's init, or in a site's.
-    private static let startLimit = Duration.seconds(60)
+    /// A worker that isn't ready by then hangs in its plugin's init, or in a site's; it ends itself a little earlier, and
+    /// says where it hung.
+    var startLimit: Duration { deployment.config.workers.startTimeout + .seconds(2) }
 
     func addSlot(_ id: SlotID) {
         guard slots[id] == nil else { return }
@@ -111,8 +112,8 @@ extension Supervisor {
         link.send(.configure(configuration))
         slots[id]?.process?.told = configuration
         if id.role == .worker, process.told == nil {
-            let why = "not ready within \(Self.startLimit.components.seconds) s"
-            after(Self.startLimit, .overdue(process.serial, .hang, why: why))
+            let why = "not ready within \(DurationText.format(startLimit))"
+            after(startLimit, .overdue(process.serial, .hang, why: why))
         }
         return true
     }
@@ -158,6 +159,8 @@ extension Supervisor {
         switch message {
         case .ready:
             feed(.ready(at: now), to: id)
+            slots[id]?.startFailure = nil
+            slots[id]?.process?.wasReady = true
             logger.info("process ready", metadata: metadata(id, slots[id]?.process?.child.pid))
             becameReady(id)
         case .pong(_, let vitals): slots[id]?.process?.vitals = vitals
@@ -165,11 +168,13 @@ extension Supervisor {
         case .command(let name, let arguments): heardCommand(name, arguments)
         case .siteState(let site, let error):
             slots[id]?.process?.siteErrors[site] = error
+            if slots[id]?.machine.isReady == true { endTrials(id) }
             guard let error else { return }
             logger.error(
                 "site can't be opened",
                 metadata: ["process": "\(id)", "site": "\(site)", "reason": "\(error)"]
             )
+        case .hunters(let plugins): hunt(plugins)
         case .failed(let reason): slots[id]?.process?.failure = reason
         // Replies are the link's.
         case .reply: break
@@ -178,6 +183,7 @@ extension Supervisor {
 
     private func becameReady(_ id: SlotID) {
         if id.role == .broker { slots.keys.filter { $0.role == .worker }.forEach { tell($0) } }
+        endTrials(id)
         tellRollouts(of: id) { $0.ready(id) }
         renewal(of: id, isReady: true)
         settle(id)
@@ -228,6 +234,10 @@ extension Supervisor {
         }
         let isTooLarge = id.role == .worker && cause == .exited(status: ExitStatus.memoryLimitPassed)
         let rolled = rolling(id)
+        if !isPlanned, !process.wasReady { slots[id]?.startFailure = text }
+        endOpening(id, process, isPlanned: isPlanned, cause: text)
+        // The next one says anew what there is to hunt.
+        if id == .broker { hunt([]) }
         if id == .broker, !isAnnounced, let failure = process.failure, !isPlanned { return brokerCannotStart(failure) }
         feed(.ended(at: now), to: id)
         if isTooLarge, !isPlanned { bar(id, reason: process.failure ?? text) }

@@ -41,6 +41,8 @@ actor Supervisor {
     var renewals: [SlotID: Renewals] = [:]
     /// Workers that were too large to begin.
     var barred: [SlotID: Barred] = [:]
+    var hunts = Hunts()
+    var troubles = SiteTroubles()
 
     var slots: [SlotID: Slot] = [:]
     var slotOfProcess: [ProcessSerial: SlotID] = [:]
@@ -141,6 +143,8 @@ actor Supervisor {
         case .endedLongAgo(let serial): hungUp(serial)
         case .overdue(let serial, let input, let why): overdue(serial, input, why: why)
         case .spawnDue(let id, let turn): spawnDue(id, turn: turn)
+        case .huntsDue: huntsDue()
+        case .siteTrialsDue: beginTrials()
         case .scanned(let catalog): scanned(catalog)
         case .updateHeard: finishUpdate()
         case .announce(let port): announce(stompPort: port)

@@ -17,6 +17,10 @@ enum SupervisorEvent: Sendable {
     /// A drain, or a start, that takes too long.
     case overdue(ProcessSerial, SlotStateMachine.Input, why: String)
     case spawnDue(SlotID, turn: Int)
+    /// A hunter may have nothing to hunt any more.
+    case huntsDue
+    /// The time of sites that were left shut may have come.
+    case siteTrialsDue
     case scanned(PluginCatalog)
     /// All who had to hear of a changed configuration have taken it in.
     case updateHeard

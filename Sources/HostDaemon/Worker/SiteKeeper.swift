@@ -16,28 +16,34 @@ final class SiteKeeper {
 
     private let instance: PluginInstance
     private let port: any BrokerPort
+    private let note: OpeningNote
     private let logger: Logger
     /// nil = open again.
     private let report: (SiteName, String?) -> Void
     private var wanted: [SiteName: SiteSettings] = [:]
     private var failed: Set<SiteName> = []
+    /// Not to be opened: that ended a worker.
+    private var shut: Set<SiteName> = []
     private var retry: Scheduled<Void>?
     private var isEnding = false
 
     init(
         _ instance: PluginInstance,
         _ port: any BrokerPort,
+        _ note: OpeningNote,
         _ logger: Logger,
         report: @escaping (SiteName, String?) -> Void
     ) {
         self.instance = instance
         self.port = port
+        self.note = note
         self.logger = logger
         self.report = report
     }
 
-    /// Brings the plugin's sites to what is wanted from now on.
-    func apply(_ sites: [SiteSettings]) {
+    /// Brings the plugin's sites to what is wanted from now on; those of `shut` that aren't open stay so.
+    func apply(_ sites: [SiteSettings], shut: [SiteName] = []) {
+        self.shut = Set(shut)
         let next = Dictionary(sites.map { ($0.nickname, $0) }) { $1 }
         let gone = wanted.keys.filter { next[$0] == nil }
         wanted = next
@@ -80,6 +86,13 @@ final class SiteKeeper {
 
     private func open(_ settings: SiteSettings) {
         let site = settings.nickname
+        guard !shut.contains(site) else {
+            // The supervisor knows why, and when to try again.
+            if failed.insert(site).inserted { port.refuse([site]) }
+            return
+        }
+        note.set(site)
+        defer { note.set(nil) }
         do throws(PluginHostError) {
             try instance.open(settings)
             if failed.remove(site) != nil {

@@ -173,8 +173,7 @@ package final class Worker {
 
     private func sitesClosed() {
         guard case .end(let status) = machine.handle(.sitesClosed) else { return }
-        for member in members { member.instance.shutDown() }
-        end(status, .drained)
+        end(status, .drained, saysFarewell: true)
     }
 
     /// A delivery missed its deadline: it was reported as overdue.
@@ -192,11 +191,17 @@ package final class Worker {
         }
     }
 
-    private func end(_ status: WorkerStateMachine.ExitStatus, _ last: ChildMessage?) {
+    /// `saysFarewell`: the plugins get to shut down, each once its results are on their way, so that one that dies in its
+    /// shutdown takes none with it.
+    private func end(
+        _ status: WorkerStateMachine.ExitStatus,
+        _ last: ChildMessage?,
+        saysFarewell: Bool = false
+    ) {
         var open = members.count
         guard open > 0 else { return surroundings.exit(status.rawValue, last) }
         for member in members {
-            member.end { [self] in
+            member.end(shuttingDown: saysFarewell) { [self] in
                 open -= 1
                 if open == 0 { surroundings.exit(status.rawValue, last) }
             }

@@ -79,7 +79,8 @@ struct StatusView {
         ])
         for row in status["processes"]?.array ?? [] {
             table.add([
-                .init(row["role"]?.string), .init(row["pid"]?.int.map(String.init)), .init(row["plugin"]?.string),
+                .init(row["hunter"]?.bool == true ? "hunter" : row["role"]?.string),
+                .init(row["pid"]?.int.map(String.init)), .init(row["plugin"]?.string),
                 .init(row["group"]?.string), .init(row["generation"]?.int.map(String.init)),
                 .init(row["rss_bytes"]?.int.map(Figures.bytes)), .init(count: row["in_flight"]?.int),
             ])
