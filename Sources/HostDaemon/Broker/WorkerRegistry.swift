@@ -9,6 +9,9 @@ import WorkerLink
 ///
 /// Confined to the broker's loop.
 final class WorkerRegistry {
+    /// So many of the items that were in a handler are named in the log.
+    private static let namedItems = 3
+
     private let loop: any EventLoop
     private let log: Logger
     private(set) var sessions: [ObjectIdentifier: WorkerSession] = [:]
@@ -73,13 +76,13 @@ final class WorkerRegistry {
         cause: String?
     ) {
         guard !session.inFlight.isEmpty else { return }
-        log.warning(
-            "a worker's link ended with items in flight",
-            metadata: [
-                "plugin": "\(hello.plugin)", "pid": "\(hello.pid)", "cause": "\(cause ?? "the link broke")",
-                "in_flight": "\(session.inFlight.count)", "entered": "\(journal?.entered.count ?? 0)",
-            ]
-        )
+        var metadata: Logger.Metadata = [
+            "plugin": "\(hello.plugin)", "version": "\(hello.pluginVersion)", "generation": "\(hello.generation)",
+            "pid": "\(hello.pid)", "cause": "\(cause ?? "the link broke")",
+            "in_flight": "\(session.inFlight.count)", "entered": "\(journal?.entered.count ?? 0)",
+        ]
+        if let journal { metadata["items"] = "\(session.names(of: journal, limit: Self.namedItems))" }
+        log.warning("a worker's link ended with items in flight", metadata: metadata)
         session.giveUp(journal, cause: cause.map { "\(hello.plugin) \(hello.pluginVersion): \($0)" })
     }
 

@@ -14,21 +14,32 @@ extension Supervisor {
 
     /// Keeps a scan's result; what runs isn't changed by it.
     func takeIn(_ catalog: PluginCatalog) {
+        let before = self.catalog
         self.catalog = catalog
         do {
             try memory.remember(catalog.loadable)
         } catch {
             logger.error("can't write descriptors.json", metadata: ["reason": "\(error)"])
         }
-        warnOfFiles()
+        warnOfFiles(before)
     }
 
-    private func warnOfFiles() {
-        for entry in catalog.entries {
+    /// Of each fault once, not at each scan.
+    private func warnOfFiles(_ before: PluginCatalog) {
+        for entry in catalog.entries where !before.entries.contains(entry) {
             guard let reason = entry.verdict.reason else { continue }
             logger.warning("plugin file not used", metadata: ["file": "\(entry.file)", "reason": "\(reason)"])
         }
-        if let fault = catalog.fault { logger.warning("no plugins", metadata: ["reason": "\(fault)"]) }
+        if let fault = catalog.fault, fault != before.fault {
+            logger.warning("no plugins", metadata: ["reason": "\(fault)"])
+        }
+        let files = Set(catalog.entries.compactMap(\.name))
+        for plugin in Set(before.entries.compactMap(\.name)).subtracting(files).sorted() where running[plugin] != nil {
+            logger.warning(
+                "a plugin's file is gone; its workers go on until hostd stops",
+                metadata: ["plugin": "\(plugin)", "reason": "\(catalog.reason(against: plugin) ?? "")"]
+            )
+        }
     }
 
     /// Once for each plugin that sites begin to wait for.
@@ -51,17 +62,26 @@ extension Supervisor {
         for plugin in running.keys where !enabled.contains(plugin) {
             running[plugin] = nil
             rollouts[plugin] = nil
+            rolloutFailures[plugin] = nil
+            rejected[plugin] = nil
         }
         for plugin in enabled where running[plugin] == nil {
             guard let code = catalog.loadable[plugin] else { continue }
+            rolloutFailures[plugin] = configurationFault(plugin, code)
+            guard rolloutFailures[plugin] == nil else { continue }
             running[plugin] = SpawnPlan.RunningPlugin(code: code, generation: nextGeneration(of: plugin))
         }
         warnOfMissingPlugins()
     }
 
     func nextGeneration(of plugin: PluginName) -> Int {
-        generations[plugin, default: 0] += 1
-        return generations[plugin, default: 1]
+        let number = generations.next(of: plugin)
+        do {
+            try generations.save()
+        } catch {
+            logger.error("can't write generations.json", metadata: ["reason": "\(error)"])
+        }
+        return number
     }
 
     /// Starts what lacks, drains what is too much, tells the rest what changed.
@@ -75,12 +95,10 @@ extension Supervisor {
         if let console = plan.console { wanted[.console] = .console(console) }
         var workers = plan.workers.values.flatMap(\.self)
         for (plugin, rollout) in rollouts {
-            workers += SpawnPlan.workers(of: plugin, rollout.next, deployment, stateDirectory: state.path)
+            let next = SpawnPlan.workers(of: plugin, rollout.next, deployment, stateDirectory: state.path)
+            workers += next.filter { rollout.machine.wants($0.slot) }
         }
-        for worker in workers {
-            let id = SlotID.worker(worker.plugin, generation: worker.generation, index: worker.index)
-            wanted[id] = .worker(worker)
-        }
+        for worker in workers { wanted[worker.slot] = .worker(worker) }
         for id in slots.keys where wanted[id] == nil { feed(.drain, to: id) }
         var told: [ChildLink] = []
         for (id, configuration) in wanted.sorted(by: { $0.key.startOrder < $1.key.startOrder }) {

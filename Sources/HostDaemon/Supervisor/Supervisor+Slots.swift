@@ -53,7 +53,10 @@ extension Supervisor {
         var lock: FileLock?
         if id.role == .broker {
             lock = try state.takeBrokerLock()
-            guard lock != nil else { return waitForOldBroker(id) }
+            guard lock != nil else { return waitForLock(id, "the broker of an earlier hostd") }
+        } else if case .worker(let worker) = slots[id]?.configuration, worker.hasSingleton {
+            lock = try state.takeSingletonLock(of: id)
+            guard lock != nil else { return waitForLock(id, "the worker before it, as its queue may have one only") }
         }
         var arguments = ["--role", id.role.rawValue] + options.childArguments
         if let plugin = id.plugin { arguments += ["--slot", "\(plugin)/\(id.index)"] }
@@ -84,9 +87,13 @@ extension Supervisor {
     }
 
     /// The broker of a supervisor that was killed drains by itself; until it has ended the store is its own.
-    private func waitForOldBroker(_ id: SlotID) {
-        if !brokerLockWaitLogged { logger.info("waiting for the broker of an earlier hostd to end") }
-        brokerLockWaitLogged = true
+    ///
+    /// A singleton's worker has its sites to itself in the same way.
+    private func waitForLock(_ id: SlotID, _ holder: String) {
+        if slots[id]?.isLockWaitLogged == false {
+            logger.info("waiting for another process to end", metadata: metadata(id, nil, holder))
+        }
+        slots[id]?.isLockWaitLogged = true
         slots[id]?.turn += 1
         after(.milliseconds(50), .spawnDue(id, turn: slots[id]?.turn ?? 0))
     }
@@ -159,7 +166,9 @@ extension Supervisor {
             feed(.ready(at: now), to: id)
             logger.info("process ready", metadata: metadata(id, slots[id]?.process?.child.pid))
             becameReady(id)
-        case .pong(_, let vitals): slots[id]?.process?.vitals = vitals
+        case .pong(_, let vitals):
+            slots[id]?.process?.vitals = vitals
+            observeCanary(id, vitals)
         case .drained: logger.debug("process drained", metadata: metadata(id, slots[id]?.process?.child.pid))
         case .command(let name, let arguments): heardCommand(name, arguments)
         case .siteState(let site, let error):
@@ -169,6 +178,7 @@ extension Supervisor {
                 "site can't be opened",
                 metadata: ["process": "\(id)", "site": "\(site)", "reason": "\(error)"]
             )
+            siteFailed(site, id, error)
         case .failed(let reason): slots[id]?.process?.failure = reason
         // Replies are the link's.
         case .reply: break
@@ -177,11 +187,7 @@ extension Supervisor {
 
     private func becameReady(_ id: SlotID) {
         if id.role == .broker { slots.keys.filter { $0.role == .worker }.forEach { tell($0) } }
-        if let plugin = id.plugin, rollouts[plugin]?.next.generation == id.generation,
-            let action = rollouts[plugin]?.machine.ready(id.index)
-        {
-            perform(action, for: plugin)
-        }
+        stepRollout(of: id) { $0.ready(id) }
         settle(id)
     }
 
@@ -227,11 +233,7 @@ extension Supervisor {
         if let plugin = id.plugin, !isPlanned { deaths[DeathKey(plugin: plugin, cause: cause.label), default: 0] += 1 }
         if id == .broker, !isAnnounced, let failure = process.failure, !isPlanned { return brokerCannotStart(failure) }
         feed(.ended(at: now), to: id)
-        if let plugin = id.plugin, rollouts[plugin]?.next.generation == id.generation,
-            let action = rollouts[plugin]?.machine.ended(cause: text)
-        {
-            perform(action, for: plugin)
-        }
+        stepRollout(of: id) { $0.ended(cause: text) }
         if id != .broker { settle(id) }
         if stop != nil { stepStop() }
     }

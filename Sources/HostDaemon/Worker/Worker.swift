@@ -78,7 +78,11 @@ package final class Worker: ClaimReceiver {
             surroundings.send(
                 .pong(
                     number,
-                    ChildVitals(residentBytes: ResidentMemory.bytes() ?? 0, inFlight: instance?.inFlight ?? 0)
+                    ChildVitals(
+                        residentBytes: ResidentMemory.bytes() ?? 0,
+                        inFlight: instance?.inFlight ?? 0,
+                        outcomes: instance?.tallies ?? [:]
+                    )
                 )
             )
         case .request(let request):

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import HostConfig
+import Logging
+import PluginFiles
+import QueueCore
+
+/// New generations: what `RolloutStateMachine` decides is done here.
+extension Supervisor {
+    /// The canary, and those beside it, are asked so often how their deliveries ended.
+    private static let canaryInterval = Duration.milliseconds(500)
+
+    /// `ofChanged`: only plugins whose file isn't what runs, and wasn't found to be bad; else all that run.
+    func beginRollouts(ofChanged: Bool) {
+        for plugin in running.keys.sorted() {
+            guard let current = running[plugin] else { continue }
+            guard let code = catalog.loadable[plugin] else {
+                if !ofChanged { rolloutFailures[plugin] = catalog.reason(against: plugin) }
+                continue
+            }
+            if ofChanged, code == current.code {
+                // The file is again what runs.
+                (rolloutFailures[plugin], rejected[plugin]) = (nil, nil)
+                continue
+            }
+            if ofChanged, code == rejected[plugin] { continue }
+            if let fault = configurationFault(plugin, code) {
+                rolloutFailures[plugin] = fault
+                logger.error(
+                    "a plugin's new file doesn't go with the configuration, the old code goes on",
+                    metadata: ["plugin": "\(plugin)", "reason": "\(fault)"]
+                )
+                continue
+            }
+            // What has just been adopted is new already.
+            guard slots.keys.contains(where: { $0.plugin == plugin }) else { continue }
+            begin(plugin, from: current, to: code)
+        }
+    }
+
+    /// What the sites' configuration has against this code; nil = nothing.
+    func configurationFault(_ plugin: PluginName, _ code: LoadablePlugin) -> String? {
+        deployment.pluginErrors([plugin: code.descriptor]).first.map(\.description)
+    }
+
+    private func begin(_ plugin: PluginName, from current: SpawnPlan.RunningPlugin, to code: LoadablePlugin) {
+        let next = SpawnPlan.RunningPlugin(code: code, generation: nextGeneration(of: plugin))
+        let workers = SpawnPlan.workers(of: plugin, next, deployment, stateDirectory: state.path)
+        guard !workers.isEmpty else { return }
+        let machine = RolloutStateMachine(
+            side: workers.filter { !$0.hasSingleton }.map(\.slot),
+            late: workers.filter(\.hasSingleton).map(\.slot),
+            isNewCode: code != current.code,
+            isWatched: deployment.config.workers.canary > .zero
+        )
+        let old = slots.values.filter { $0.id.plugin == plugin }
+        rollouts[plugin] = Rollout(
+            machine: machine,
+            next: next,
+            previous: current,
+            brokenSites: Set(old.flatMap { $0.process.map { Array($0.siteErrors.keys) } ?? [] })
+        )
+        logger.info(
+            "new generation starts",
+            metadata: [
+                "plugin": "\(plugin)", "generation": "\(next.generation)", "version": "\(code.descriptor.version)",
+                "canary": "\(machine.canary.map { "\($0)" } ?? "none")",
+            ]
+        )
+    }
+
+    /// Something happened to a worker: its roll-out, if it is part of one, hears of it.
+    func stepRollout(of id: SlotID, _ step: (inout RolloutStateMachine) -> RolloutStateMachine.Action?) {
+        guard let plugin = id.plugin, var rollout = rollouts[plugin], rollout.next.generation == id.generation else {
+            return
+        }
+        let action = step(&rollout.machine)
+        rollouts[plugin] = rollout
+        if let action { perform(action, for: plugin) }
+    }
+
+    func perform(_ action: RolloutStateMachine.Action, for plugin: PluginName) {
+        guard let rollout = rollouts[plugin] else { return }
+        let metadata: Logger.Metadata = [
+            "plugin": "\(plugin)", "generation": "\(rollout.next.generation)",
+            "version": "\(rollout.next.code.descriptor.version)",
+        ]
+        switch action {
+        case .watch:
+            return beginWatch(plugin, metadata)
+        case .startRest:
+            logger.info("the canary works, the rest of its generation starts", metadata: metadata)
+        case .handOver:
+            // Their last figures: the new workers have nobody beside them to be compared with.
+            _ = rollouts[plugin]?.baseline(oldOutcomes(of: plugin))
+            running[plugin] = rollout.next
+            logger.info("the old generation drains, then the new one serves its singleton queues", metadata: metadata)
+        case .finish:
+            rollouts[plugin] = nil
+            running[plugin] = rollout.next
+            (rolloutFailures[plugin], rejected[plugin]) = (nil, nil)
+            logger.info("new generation works, the old one drains", metadata: metadata)
+        case .dropNew:
+            giveUp(plugin, rollout, metadata)
+        case .startOld:
+            // A number of its own: the old workers may not all have gone.
+            running[plugin] = SpawnPlan.RunningPlugin(
+                code: rollout.previous.code,
+                generation: nextGeneration(of: plugin)
+            )
+            giveUp(plugin, rollout, metadata)
+        }
+        reconcile()
+        finishRolloutsIfDone()
+    }
+
+    private func giveUp(_ plugin: PluginName, _ rollout: Rollout, _ metadata: Logger.Metadata) {
+        rollouts[plugin] = nil
+        let reason =
+            switch rollout.machine.state {
+            case .undone(let reason), .rolledBack(let reason): reason
+            default: "no reason is known"
+            }
+        rolloutFailures[plugin] = reason
+        if rollout.next.code != rollout.previous.code { rejected[plugin] = rollout.next.code }
+        logger.error(
+            "new generation undone, the old code goes on",
+            metadata: metadata.merging(["reason": "\(reason)"]) { $1 }
+        )
+    }
+
+    /// Nothing rolls any more: whoever waited for it goes on.
+    func finishRolloutsIfDone() {
+        guard rollouts.isEmpty, stop == nil else { return }
+        // A look at plugins.d that is under way makes copies that nobody knows of yet.
+        if change == nil { pruneCopies() }
+        answerRestart()
+        beginNextChange()
+    }
+
+    private func pruneCopies() {
+        do {
+            let used = running.values.map(\.code.path) + catalog.loadable.values.map(\.path)
+            try PluginCopy.prune(in: state.path, keeping: Set(used))
+        } catch {
+            logger.warning("old copies of plugins stay", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    private func answerRestart() {
+        guard let done = restarting else { return }
+        restarting = nil
+        let failed = running.keys.sorted().compactMap { plugin in rolloutFailures[plugin].map { "\(plugin): \($0)" } }
+        guard failed.isEmpty else {
+            let line = "the old code goes on: " + failed.joined(separator: "; ")
+            return done.replies.forEach { $0.fail(line) }
+        }
+        let generations = running.keys.sorted().map { "\($0) is generation \(running[$0]?.generation ?? 0)" }
+        let what = generations.isEmpty ? "no plugin runs" : generations.joined(separator: ", ")
+        let text = "restart: \(what), \(Self.seconds(now - done.askedAt))"
+        for reply in done.replies { reply.succeed(text: text) }
+    }
+
+    // MARK: The canary
+
+    private func beginWatch(_ plugin: PluginName, _ metadata: Logger.Metadata) {
+        guard let generation = rollouts[plugin]?.next.generation else { return }
+        let limit = deployment.config.workers.canary
+        rollouts[plugin]?.start = oldOutcomes(of: plugin)
+        logger.info("the canary is ready and is watched", metadata: metadata)
+        canaryBeat(plugin, generation)
+        after(limit, .canaryOver(plugin, generation: generation))
+    }
+
+    /// Of the old generation's workers that live.
+    private func oldOutcomes(of plugin: PluginName) -> [ProcessSerial: [QueueName: OutcomeTally]] {
+        guard let generation = rollouts[plugin]?.previous.generation else { return [:] }
+        var all: [ProcessSerial: [QueueName: OutcomeTally]] = [:]
+        for slot in slots.values where slot.id.plugin == plugin && slot.id.generation == generation {
+            if let process = slot.process { all[process.serial] = process.vitals?.outcomes ?? [:] }
+        }
+        return all
+    }
+
+    func canaryBeat(_ plugin: PluginName, _ generation: Int) {
+        guard let rollout = rollouts[plugin], rollout.next.generation == generation, rollout.machine.isWatching else {
+            return
+        }
+        // Not a heart-beat: its number is none that is waited for.
+        for slot in slots.values where slot.id.plugin == plugin { slot.readyLink?.send(.ping(0)) }
+        after(Self.canaryInterval, .canaryBeat(plugin, generation: generation))
+    }
+
+    func observeCanary(_ id: SlotID, _ vitals: ChildVitals) {
+        guard let plugin = id.plugin, rollouts[plugin]?.machine.canary == id,
+            let baseline = rollouts[plugin]?.baseline(oldOutcomes(of: plugin))
+        else { return }
+        stepRollout(of: id) { $0.observed(vitals.outcomes, against: baseline) }
+    }
+
+    func canaryOver(_ plugin: PluginName, _ generation: Int) {
+        guard let rollout = rollouts[plugin], rollout.next.generation == generation, let canary = rollout.machine.canary
+        else { return }
+        stepRollout(of: canary) { $0.timeUp() }
+    }
+
+    func siteFailed(_ site: SiteName, _ id: SlotID, _ error: String) {
+        guard let plugin = id.plugin, rollouts[plugin]?.brokenSites.contains(site) == false else { return }
+        stepRollout(of: id) { $0.siteFailed("site \(site) can't be opened: \(error)") }
+    }
+}
