@@ -12,6 +12,7 @@ final class Installation: Sendable {
     struct Settings: Sendable {
         var workers = 2
         var hasConsole = false
+        var canary = "0s"
         /// Lines for the section `queue`, such as `max_retries: 1`.
         var queue: [String] = []
         /// The site's plugins: name, and the section as it stands in sites.d.
@@ -44,7 +45,7 @@ final class Installation: Sendable {
             state_dir: var
             plugins_dir: plugins.d
             sites_dir: sites.d
-            workers: { count: \(settings.workers), canary: 0s }
+            workers: { count: \(settings.workers), canary: \(settings.canary) }
             http: { allow_private: true, timeout: 60s }
             console: { listen: "\(console)" }
             queue:

@@ -54,6 +54,8 @@ extension Supervisor {
             isWatched: deployment.config.workers.canary > .zero
         )
         let old = slots.values.filter { $0.id.plugin == plugin }
+        // By the time that there is a canary, what they have done until now is known.
+        askVitals(of: plugin)
         rollouts[plugin] = Rollout(
             machine: machine,
             next: next,
@@ -186,9 +188,13 @@ extension Supervisor {
         guard let rollout = rollouts[plugin], rollout.next.generation == generation, rollout.machine.isWatching else {
             return
         }
-        // Not a heart-beat: its number is none that is waited for.
-        for slot in slots.values where slot.id.plugin == plugin { slot.readyLink?.send(.ping(0)) }
+        askVitals(of: plugin)
         after(Self.canaryInterval, .canaryBeat(plugin, generation: generation))
+    }
+
+    /// Not a heart-beat: nobody counts these pings.
+    private func askVitals(of plugin: PluginName) {
+        for slot in slots.values where slot.id.plugin == plugin { slot.readyLink?.send(.ping(0)) }
     }
 
     func observeCanary(_ id: SlotID, _ vitals: ChildVitals) {
