@@ -28,7 +28,7 @@ import Testing
     func chance() {
         var random = SeededRandom()
         var undone = 0
-        let rollouts = 2000
+        let rollouts = 4000
         for _ in 0..<rollouts {
             var (new, old) = (OutcomeTally(), OutcomeTally())
             // A look every half second, ten items of it the canary's.
