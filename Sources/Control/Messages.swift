@@ -72,9 +72,20 @@ package enum ChildMessage: Codable, Hashable, Sendable {
 package struct ChildVitals: Codable, Hashable, Sendable {
     package var residentBytes: Int
     package var inFlight: Int
+    /// Worker: how its deliveries ended, by queue; empty = none has ended.
+    package var outcomes: [QueueName: OutcomeTally]
 
-    package init(residentBytes: Int, inFlight: Int) {
+    package init(residentBytes: Int, inFlight: Int, outcomes: [QueueName: OutcomeTally] = [:]) {
         self.residentBytes = residentBytes
         self.inFlight = inFlight
+        self.outcomes = outcomes
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: CodingKeys.self)
+        residentBytes = try members.decode(Int.self, forKey: .residentBytes)
+        inFlight = try members.decode(Int.self, forKey: .inFlight)
+        // Other roles have none to tell, an earlier hostd neither.
+        outcomes = try members.decodeIfPresent([QueueName: OutcomeTally].self, forKey: .outcomes) ?? [:]
     }
 }

@@ -183,6 +183,7 @@ extension PluginInstance {
                 ["item": "\(call.item)", "outcome": "\(outcome.code)"]
             )
         } else {
+            tallies[call.queue.descriptor.queue, default: OutcomeTally()].count(outcome.code)
             let elapsedUs = (HostClock.monotonicNs() - call.startedNs) / 1000
             sink.settle(
                 ItemResult(id: call.delivery, outcome: outcome, staged: staged, elapsedUs: UInt32(clamping: elapsedUs))

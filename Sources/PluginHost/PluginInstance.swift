@@ -74,6 +74,8 @@ package final class PluginInstance: @unchecked Sendable {
     var sweepTask: Scheduled<Void>?
     private var watchdog: Watchdog?
     private var logFlush: RepeatedTask?
+    /// How deliveries ended, by queue.
+    package internal(set) var tallies: [QueueName: OutcomeTally] = [:]
     /// Memory of deliveries that were given up: the plugin may still use it, for the rest of the process's life.
     var abandoned: [BatchArena] = []
     /// Called once on the loop when a delivery missed its deadline: its plugin can't be trusted any more, the worker ends.

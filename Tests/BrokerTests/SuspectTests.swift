@@ -161,6 +161,26 @@ import WorkerLink
         try await broker.stop()
     }
 
+    @Test("The log names what was in handlers: first the one that ran, three at most")
+    func named() async throws {
+        let broker = try await broker(["0", "1", "2", "3", "4"])
+        let worker = try await broker.worker(pid: 5_000_001)
+        let items = try await take(5, worker)
+        let ids = items.map(\.delivered.id)
+        let numbers = items.map(\.delivered.item)
+        let journal = InFlightJournal.Contents(inside: ids[3], entered: Set(ids.dropFirst()))
+        let named = try await broker.onLoop { core in
+            let sessions = core.dispatcher.lines.values.flatMap(\.consumers).compactMap { $0 as? WorkerSession }
+            return sessions.first?.names(of: journal, limit: 3)
+        }
+        let (first, second, third) = (numbers[3], numbers[1], numbers[2])
+        #expect(
+            named == "\(first) of alice/out (inside), \(second) of alice/out, \(third) of alice/out and 1 more"
+        )
+        try await worker.end(items, Outcome(.done))
+        try await broker.stop()
+    }
+
     @Test("Past max_retries kills it is a dead letter that names the plugin's version and the signal, with no attempts")
     func killed() async throws {
         let broker = try await broker(["x"], maxRetries: 1)

@@ -137,7 +137,7 @@ import Testing
         #expect(config.keysWithoutEffect.isEmpty)
         config.queue.maxRetries = 3
         config.queue.deadLetterDir = "dead"
-        config.workers.canary = .seconds(0)
-        #expect(config.keysWithoutEffect == ["workers.canary", "queue.dead_letter_dir"])
+        config.queue.debugMemory = true
+        #expect(config.keysWithoutEffect == ["queue.dead_letter_dir", "queue.debug_memory"])
     }
 }

@@ -6,7 +6,7 @@ import TestSupport
 /// A program that plays every role as a test wants it: a shell script that talks the child protocol over descriptor 3.
 ///
 /// What it does is in `NAME.mode` (the plugin and index, or the role) at its start; what it saw is in `journal`, a line
-/// each: NAME PID WHAT.
+/// each: NAME PID WHAT. How its deliveries ended is in `NAME.GENERATION.outcomes`, as JSON.
 enum FakeChild {
     static func program(in directory: TemporaryDirectory) throws -> ChildProcess.Program {
         let script = try directory.write(source, to: "child.sh")
@@ -33,6 +33,8 @@ enum FakeChild {
             case $line in
             '{"configure"'*)
                 note "configured $line"
+                number '"generation":'
+                generation=$number
                 if [ -n "$isReady" ]; then continue; fi
                 isReady=yes
                 case $mode in
@@ -50,6 +52,7 @@ enum FakeChild {
                         kill -SEGV $$ ;;
                     esac ;;
                 hunt) note ready; say '{"ready":{}}'; say '{"hunters":{"_0":["omb"]}}' ;;
+                badsite) say '{"siteState":{"_0":"alice","error":"no key"}}'; note ready; say '{"ready":{}}' ;;
                 *) note ready; say '{"ready":{}}' ;;
                 esac ;;
             '{"drain"'*)
@@ -60,7 +63,8 @@ enum FakeChild {
                 exit 0 ;;
             '{"ping"'*)
                 number '"_0":'
-                say "{\"pong\":{\"_0\":$number,\"_1\":{\"residentBytes\":1,\"inFlight\":7}}}" ;;
+                outcomes=$(cat "$FLEET/$name.$generation.outcomes" 2>/dev/null || echo '{}')
+                say "{\"pong\":{\"_0\":$number,\"_1\":{\"residentBytes\":1,\"inFlight\":7,\"outcomes\":$outcomes}}}" ;;
             '{"request"'*)
                 number '"id":'
                 case $line in

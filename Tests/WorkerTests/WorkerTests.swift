@@ -71,6 +71,19 @@ import WorkerLink
         #expect(try await worker.run(4, "done", site: "bob").code == .done)
     }
 
+    @Test("A pong tells how deliveries ended, by queue")
+    func tallies() async throws {
+        let worker = try await RunningWorker(bob: ["open": "refuse"])
+        try await worker.start()
+        #expect(try await worker.run(1, "done").code == .done)
+        #expect(try await worker.run(2, "config site.nickname").code == .discard)
+        #expect(try await worker.run(3, "done", site: "bob").code == .giveBack)
+        try await worker.tell(.ping(0))
+        let pong = try await worker.said.first("pong") { if case .pong = $0 { true } else { false } }
+        guard case .pong(0, let vitals) = pong else { throw TestSupportError.cannotCreate("pong", reason: "\(pong)") }
+        #expect(vitals.outcomes == [QueueName(unchecked: "in"): OutcomeTally(done: 1, failed: 1)])
+    }
+
     @Test("A drain lets what is in flight end, closes all and exits 0")
     func drains() async throws {
         let worker = try await RunningWorker()

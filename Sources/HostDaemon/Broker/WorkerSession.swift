@@ -206,6 +206,19 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         for line in core.dispatcher.lines(of: self) { core.dispatcher.touch(line) }
     }
 
+    /// Which items were in handlers when the worker died, for the log: "42 of alice/ombout (inside), 43 of alice/ombout".
+    func names(of journal: InFlightJournal.Contents, limit: Int) -> String {
+        // The one whose handle() ran comes first: nothing else ran.
+        let entered = journal.entered.subtracting(journal.inside.map { [$0] } ?? []).sorted()
+        let ids = (journal.inside.map { [$0] } ?? []) + entered
+        let items = ids.compactMap { id in inFlight[id].map { (id: id, item: $0) } }
+        let named = items.prefix(limit).map { id, item in
+            let site = core.dispatcher.names[item.row.site] ?? "?"
+            return "\(item.row.id) of \(site)/\(item.source.line.name)" + (id == journal.inside ? " (inside)" : "")
+        }
+        return named.joined(separator: ", ") + (items.count > limit ? " and \(items.count - limit) more" : "")
+    }
+
     /// The link is gone.
     ///
     /// `journal` says which handlers had been called; nil: nobody knows. No `cause`: the worker lives, so that nothing

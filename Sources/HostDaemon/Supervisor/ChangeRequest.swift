@@ -9,6 +9,8 @@ struct ChangeRequest {
         case update(site: String?)
         /// As update, and a new generation of workers from the files that are there now.
         case restart
+        /// plugins.d has changed: a new generation of what changed, under the configuration in force.
+        case files
     }
 
     let kind: Kind
@@ -18,8 +20,12 @@ struct ChangeRequest {
     var deployment: Deployment?
 }
 
-/// A plugin on its way from one generation to the next.
-struct Rollout {
-    var machine: RolloutStateMachine
-    var next: SpawnPlan.RunningPlugin
+extension ChangeRequest.Kind {
+    /// It may start new generations: it waits until the roll-outs before it are over.
+    var rollsOut: Bool {
+        switch self {
+        case .update: false
+        case .restart, .files: true
+        }
+    }
 }

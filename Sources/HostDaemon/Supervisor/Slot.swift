@@ -13,6 +13,8 @@ struct Slot {
     var startFailure: String?
     /// Numbers the timers of `spawnDue`: an earlier one is void.
     var turn = 0
+    /// The log has it that this slot waits for a process of an earlier time to end.
+    var isLockWaitLogged = false
 
     init(id: SlotID, spawnDelay: Duration) {
         self.id = id

@@ -6,7 +6,7 @@ import NIOCore
 import PluginFiles
 import QueueCore
 
-/// Reload and restart: one at a time, all or nothing.
+/// Reload, restart and changed plugin files: one at a time, all or nothing.
 extension Supervisor {
     func ask(_ kind: ChangeRequest.Kind, reply: PendingReply? = nil) {
         let replies = reply.map { [$0] } ?? []
@@ -22,10 +22,16 @@ extension Supervisor {
         beginNextChange()
     }
 
-    private func beginNextChange() {
-        guard change == nil, stop == nil, !waitingChanges.isEmpty else { return }
-        var next = waitingChanges.removeFirst()
+    func beginNextChange() {
+        // An update doesn't wait for roll-outs; what starts new ones does.
+        let isRolling = !rollouts.isEmpty || restarting != nil
+        guard change == nil, stop == nil,
+            let index = waitingChanges.firstIndex(where: { !isRolling || !$0.kind.rollsOut })
+        else { return }
+        var next = waitingChanges.remove(at: index)
+        if next.kind == .files { next.deployment = deployment }
         change = next
+        guard next.kind != .files else { return scan(deployment) }
         notify.reloading()
         do {
             let read = try Deployment.load(options.configPath, threads: options.threads)
@@ -38,8 +44,28 @@ extension Supervisor {
         }
         let needsFiles = next.deployment?.enabledPlugins.contains { running[$0] == nil && catalog.loadable[$0] == nil }
         guard next.kind == .restart || needsFiles == true else { return apply() }
-        let (folder, copies) = (next.deployment?.config.pluginsDir ?? deployment.config.pluginsDir, state.path)
+        scan(next.deployment ?? deployment)
+    }
+
+    private func scan(_ deployment: Deployment) {
+        let (folder, copies) = (deployment.config.pluginsDir, state.path)
         Task { [inbox, options] in inbox.put(.scanned(await options.scan(folder, copies))) }
+    }
+
+    /// Looks after the plugins_dir that is in force.
+    func watchPlugins() {
+        let folder = deployment.config.pluginsDir
+        guard watch?.directory != folder else { return }
+        watch = nil
+        do {
+            watch = try PluginWatch(
+                folder,
+                unfinished: { [inbox] in inbox.put(.pluginsUnfinished($0)) },
+                settled: { [inbox] in inbox.put(.pluginsChanged) }
+            )
+        } catch {
+            logger.warning("\(error)")
+        }
     }
 
     /// What was read, checked as far as it can be before the plugins' files are looked at.
@@ -69,21 +95,31 @@ extension Supervisor {
         // A plugin that is rolled is judged by the file that is there now, one that runs on by its running code.
         var descriptors = knownDescriptors
         if change.kind == .restart { descriptors.merge(catalog.loadable.mapValues(\.descriptor)) { _, new in new } }
-        let errors = next.pluginErrors(descriptors)
-        guard errors.isEmpty else { return refuse(errors.map(\.description)) }
-        configErrors = []
-        deployment = next
+        if change.kind != .files {
+            // With changed files it is the other way round: each is judged by the configuration in force.
+            let errors = next.pluginErrors(descriptors)
+            guard errors.isEmpty else { return refuse(errors.map(\.description)) }
+            configErrors = []
+            deployment = next
+            watchPlugins()
+        }
         adoptPlugins()
-        if change.kind == .restart { beginRollouts() }
+        if change.kind.rollsOut { beginRollouts(ofChanged: change.kind == .files) }
         let told = reconcile()
         retrySites()
-        if change.kind == .restart {
-            finishRestartIfDone()
-        } else {
+        switch change.kind {
+        case .update:
             // A child that has answered after the new configuration has taken it in.
             let heard = told.map { $0.request("ping", timeLimit: .seconds(10)) }
             EventLoopFuture.andAllComplete(heard, on: loop).whenComplete { [inbox] _ in inbox.put(.updateHeard) }
+        case .restart:
+            restarting = change
+            finishChange { _ in }
+        case .files:
+            finishChange { _ in }
         }
+        stepRollouts(rollouts.keys.sorted()) { $0.firstAction }
+        finishRolloutsIfDone()
     }
 
     private func refuse(_ lines: [String]) {
@@ -111,68 +147,6 @@ extension Supervisor {
         finishChange { $0.succeed(text: text, members) }
     }
 
-    // MARK: New generations
-
-    private func beginRollouts() {
-        var next: [PluginName: SpawnPlan.RunningPlugin] = [:]
-        for plugin in running.keys.sorted() {
-            guard let code = catalog.loadable[plugin] else {
-                rolloutFailures[plugin] = catalog.reason(against: plugin)
-                continue
-            }
-            // What has just been adopted is new already.
-            guard slots.values.contains(where: { $0.plugins.contains(plugin) }) else { continue }
-            next[plugin] = SpawnPlan.RunningPlugin(code: code, generation: nextGeneration(of: plugin))
-        }
-        let workers = SpawnPlan.workers(rolling: next, among: running, deployment, stateDirectory: state.path)
-        for (plugin, code) in next.sorted(by: { $0.key < $1.key }) {
-            let slots = workers.filter { $0.members.contains { $0.plugin == plugin } }.map { SlotID.worker($0) }
-            guard !slots.isEmpty else { continue }
-            rollouts[plugin] = Rollout(machine: RolloutStateMachine(workers: Set(slots)), next: code)
-            logger.info("new generation starts", metadata: ["plugin": "\(plugin)", "generation": "\(code.generation)"])
-        }
-    }
-
-    /// The caller reconciles.
-    func perform(_ action: RolloutStateMachine.Action, for plugin: PluginName) {
-        guard let rollout = rollouts.removeValue(forKey: plugin) else { return }
-        let metadata: Logger.Metadata = ["plugin": "\(plugin)", "generation": "\(rollout.next.generation)"]
-        switch action {
-        case .drainOld:
-            running[plugin] = rollout.next
-            rolloutFailures[plugin] = nil
-            logger.info("new generation works, the old one drains", metadata: metadata)
-        case .dropNew:
-            if case .undone(let reason) = rollout.machine.state { rolloutFailures[plugin] = reason }
-            let reason = rolloutFailures[plugin] ?? ""
-            logger.error(
-                "new generation can't start, the old one goes on",
-                metadata: metadata.merging(["reason": "\(reason)"]) { $1 }
-            )
-            for (id, slot) in slots where slot.runs(plugin, generation: rollout.next.generation) {
-                feed(.hurry, to: id, killReason: "its generation was undone")
-            }
-        }
-    }
-
-    func finishRestartIfDone() {
-        guard let change, change.kind == .restart, change.deployment != nil, rollouts.isEmpty else { return }
-        do {
-            let running = running.values.map(\.code.path) + catalog.loadable.values.map(\.path)
-            try PluginCopy.prune(in: state.path, keeping: Set(running))
-        } catch {
-            logger.warning("old copies of plugins stay", metadata: ["reason": "\(error)"])
-        }
-        let failed = running.keys.sorted().compactMap { plugin in rolloutFailures[plugin].map { "\(plugin): \($0)" } }
-        guard failed.isEmpty else {
-            return finishChange { $0.fail("the old generation goes on: " + failed.joined(separator: "; ")) }
-        }
-        let generations = running.keys.sorted().map { "\($0) is generation \(running[$0]?.generation ?? 0)" }
-        let what = generations.isEmpty ? "no plugin runs" : generations.joined(separator: ", ")
-        let text = "restart: \(what), \(Self.seconds(now - change.askedAt))"
-        finishChange { $0.succeed(text: text) }
-    }
-
     private func finishChange(_ answer: (PendingReply) -> Void) {
         let done = change
         change = nil
@@ -183,8 +157,9 @@ extension Supervisor {
 
     /// A stop leaves nobody waiting.
     func abandonChanges() {
-        let all = (change.map { [$0] } ?? []) + waitingChanges
+        let all = [change, restarting].compactMap(\.self) + waitingChanges
         change = nil
+        restarting = nil
         waitingChanges = []
         for reply in all.flatMap(\.replies) { reply.fail("hostd is stopping") }
     }

@@ -82,10 +82,8 @@ extension Supervisor {
         let descriptor = code?.code.descriptor ?? name.flatMap { catalog.loadable[$0]?.descriptor }
         let abi = descriptor?.abi ?? entry?.identity?.abi
         var reason = entry?.verdict.reason ?? (entry == nil ? name.flatMap { catalog.reason(against: $0) } : nil)
+        if reason == nil { reason = name.flatMap { rolloutFailures[$0] } }
         if code != nil { reason = reason.map { "the old code goes on: \($0)" } }
-        if let name, let failure = rolloutFailures[name], reason == nil {
-            reason = "the new generation could not start, the old code goes on: \(failure)"
-        }
         if let name, let why = reasonOfBarred(name), reason == nil { reason = why }
         if reason == nil, let failure = name.flatMap(startFailure) {
             reason = "its worker ends at its start: \(failure)"
@@ -102,6 +100,7 @@ extension Supervisor {
             } ?? .null,
             "queues": .array((descriptor?.handlers ?? []).map { .string($0.queue.rawValue) }),
             "generation": JSONValue(code?.generation ?? 0), "workers": JSONValue(name.map(readyWorkers) ?? 0),
+            "rollout": JSONValue(name.flatMap { rollouts[$0]?.machine.state.word }),
         ]
     }
 
@@ -148,6 +147,18 @@ extension Supervisor {
                     value: Double(count)
                 )
             }
+    }
+}
+
+extension RolloutStateMachine.State {
+    /// For `plugins`.
+    fileprivate var word: String {
+        switch self {
+        case .startingCanary, .starting: "starting"
+        case .watching, .proving: "canary"
+        case .handingOver: "handing over"
+        case .done, .undone, .rolledBack: "over"
+        }
     }
 }
 

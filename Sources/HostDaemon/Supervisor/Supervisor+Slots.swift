@@ -54,7 +54,10 @@ extension Supervisor {
         var lock: FileLock?
         if id.role == .broker {
             lock = try state.takeBrokerLock()
-            guard lock != nil else { return waitForOldBroker(id) }
+            guard lock != nil else { return waitForLock(id, "the broker of an earlier hostd") }
+        } else if case .worker(let worker) = slots[id]?.configuration, worker.hasSingleton {
+            lock = try state.takeSingletonLock(of: id)
+            guard lock != nil else { return waitForLock(id, "the worker before it, as its queue may have one only") }
         }
         var arguments = ["--role", id.role.rawValue] + options.childArguments
         if id.role == .worker { arguments += ["--slot", id.argument] }
@@ -86,9 +89,13 @@ extension Supervisor {
     }
 
     /// The broker of a supervisor that was killed drains by itself; until it has ended the store is its own.
-    private func waitForOldBroker(_ id: SlotID) {
-        if !brokerLockWaitLogged { logger.info("waiting for the broker of an earlier hostd to end") }
-        brokerLockWaitLogged = true
+    ///
+    /// A singleton's worker has its sites to itself in the same way.
+    private func waitForLock(_ id: SlotID, _ holder: String) {
+        if slots[id]?.isLockWaitLogged == false {
+            logger.info("waiting for another process to end", metadata: metadata(id, nil, holder))
+        }
+        slots[id]?.isLockWaitLogged = true
         slots[id]?.turn += 1
         after(.milliseconds(50), .spawnDue(id, turn: slots[id]?.turn ?? 0))
     }
@@ -163,7 +170,9 @@ extension Supervisor {
             slots[id]?.process?.wasReady = true
             logger.info("process ready", metadata: metadata(id, slots[id]?.process?.child.pid))
             becameReady(id)
-        case .pong(_, let vitals): slots[id]?.process?.vitals = vitals
+        case .pong(_, let vitals):
+            slots[id]?.process?.vitals = vitals
+            observeCanary(id, vitals)
         case .drained: logger.debug("process drained", metadata: metadata(id, slots[id]?.process?.child.pid))
         case .command(let name, let arguments): heardCommand(name, arguments)
         case .siteState(let site, let error):
@@ -174,6 +183,7 @@ extension Supervisor {
                 "site can't be opened",
                 metadata: ["process": "\(id)", "site": "\(site)", "reason": "\(error)"]
             )
+            siteFailed(site, id, error)
         case .hunters(let plugins): hunt(plugins)
         case .failed(let reason): slots[id]?.process?.failure = reason
         // Replies are the link's.
@@ -184,7 +194,7 @@ extension Supervisor {
     private func becameReady(_ id: SlotID) {
         if id.role == .broker { slots.keys.filter { $0.role == .worker }.forEach { tell($0) } }
         endTrials(id)
-        tellRollouts(of: id) { $0.ready(id) }
+        stepRollouts(rolling(id)) { $0.ready(id) }
         renewal(of: id, isReady: true)
         settle(id)
     }
@@ -241,7 +251,7 @@ extension Supervisor {
         if id == .broker, !isAnnounced, let failure = process.failure, !isPlanned { return brokerCannotStart(failure) }
         feed(.ended(at: now), to: id)
         if isTooLarge, !isPlanned { bar(id, reason: process.failure ?? text) }
-        tellRollouts(rolled) { $0.ended(cause: text) }
+        stepRollouts(rolled) { $0.ended(cause: text) }
         renewal(of: id, isReady: false)
         if id != .broker { settle(id) }
         if stop != nil { stepStop() }

@@ -28,14 +28,13 @@ actor Supervisor {
     var memory: DescriptorMemory
     /// The code of each enabled plugin that works now.
     var running: [PluginName: SpawnPlan.RunningPlugin] = [:]
-    /// The last number given out.
-    var generations: [PluginName: Int] = [:]
+    var generations: GenerationMemory
     var rollouts: [PluginName: Rollout] = [:]
     /// Enabled, but can't be run: their sites' items wait.
     var missingPlugins: Set<PluginName> = []
     /// Breakout entries without effect.
     var idleBreakouts: Set<String> = []
-    /// Why a plugin's last roll-out was undone.
+    /// Why a plugin's file isn't what runs: its roll-out was undone, or it doesn't go with the configuration.
     var rolloutFailures: [PluginName: String] = [:]
     /// Of places whose worker was, or is being, replaced for its memory.
     var renewals: [SlotID: Renewals] = [:]
@@ -43,17 +42,21 @@ actor Supervisor {
     var barred: [SlotID: Barred] = [:]
     var hunts = Hunts()
     var troubles = SiteTroubles()
+    /// Code whose roll-out was undone: not tried again before the file changes, or somebody asks for a restart.
+    var rejected: [PluginName: LoadablePlugin] = [:]
+    var watch: PluginWatch?
 
     var slots: [SlotID: Slot] = [:]
     var slotOfProcess: [ProcessSerial: SlotID] = [:]
     var lastSerial = 0
-    var brokerLockWaitLogged = false
     /// Unplanned ends of workers, by plugin and cause.
     var deaths: [DeathKey: Int] = [:]
     var ledger = MetricLedger()
 
     var change: ChangeRequest?
     var waitingChanges: [ChangeRequest] = []
+    /// The restart whose roll-outs are under way: its callers wait for their end, other changes don't.
+    var restarting: ChangeRequest?
     /// Lines of the last reload that was refused; empty after one that was taken.
     var configErrors: [String] = []
 
@@ -87,6 +90,7 @@ actor Supervisor {
         self.loop = loop
         startInstant = startedAt
         memory = DescriptorMemory(stateDirectory: state.path)
+        generations = GenerationMemory(stateDirectory: state.path)
     }
 
     /// Since the start of this process.
@@ -100,6 +104,8 @@ actor Supervisor {
         for key in deployment.config.keysWithoutEffect {
             logger.warning("a key that changes nothing in this version is set", metadata: ["key": "\(key)"])
         }
+        // Before the first look: what changes after it isn't missed.
+        watchPlugins()
         takeIn(await options.scan(deployment.config.pluginsDir, state.path))
         let errors = deployment.pluginErrors(knownDescriptors)
         guard errors.isEmpty else {
@@ -123,6 +129,7 @@ actor Supervisor {
             handle(event)
             if exitStatus != nil { inbox.close() }
         }
+        watch = nil
         await server.stop()
         return exitStatus ?? 0
     }
@@ -146,6 +153,15 @@ actor Supervisor {
         case .huntsDue: huntsDue()
         case .siteTrialsDue: beginTrials()
         case .scanned(let catalog): scanned(catalog)
+        case .pluginsChanged: ask(.files)
+        case .pluginsUnfinished(let files):
+            let names = files.joined(separator: " ")
+            logger.warning(
+                "plugin files are open for writing; not read before they are closed",
+                metadata: ["files": "\(names)"]
+            )
+        case .canaryBeat(let plugin, let generation): canaryBeat(plugin, generation)
+        case .canaryOver(let plugin, let generation): canaryOver(plugin, generation)
         case .updateHeard: finishUpdate()
         case .announce(let port): announce(stompPort: port)
         case .measured(let parts, let reply): measured(parts, reply)

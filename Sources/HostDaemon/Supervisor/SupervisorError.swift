@@ -9,6 +9,7 @@ package enum SupervisorError: Error, Hashable, CustomStringConvertible {
     case alreadyRunning(stateDirectory: String, pid: String)
     case spawn(String, reason: String)
     case externalBrokers(file: String)
+    case watch(String, reason: String)
 
     package var description: String {
         switch self {
@@ -19,6 +20,8 @@ package enum SupervisorError: Error, Hashable, CustomStringConvertible {
             "\(path): another hostd (pid \(pid)) runs on this state_dir: stop it with `queuectl stop`, or give this one "
                 + "a state_dir of its own"
         case .spawn(let what, let reason): "\(what) can't be started: \(reason)"
+        case .watch(let path, let reason):
+            "\(path): can't be watched (\(reason)): after a change of a plugin use `queuectl restart`"
         case .externalBrokers(let file):
             "\(file): stomp.servers: this version works with its embedded broker only; remove the key"
         }

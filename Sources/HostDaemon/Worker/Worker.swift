@@ -77,7 +77,14 @@ package final class Worker {
         case .ping(let number):
             let inFlight = members.reduce(0) { $0 + $1.instance.inFlight }
             surroundings.send(
-                .pong(number, ChildVitals(residentBytes: ResidentMemory.bytes() ?? 0, inFlight: inFlight))
+                .pong(
+                    number,
+                    ChildVitals(
+                        residentBytes: ResidentMemory.bytes() ?? 0,
+                        inFlight: inFlight,
+                        outcomes: members.reduce(into: [:]) { $0.merge($1.instance.tallies) { $1 } }
+                    )
+                )
             )
         case .request(let request):
             surroundings.send(.reply(answer(request)))
