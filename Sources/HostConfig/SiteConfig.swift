@@ -15,8 +15,25 @@ package struct SiteConfig: Hashable, Sendable {
     /// The site's URL; ends with a slash.
     package let root: String
     package let plugins: [PluginName: PluginSettings]
+    /// In order of their names.
+    package let enabledPlugins: [PluginName]
 
-    package var enabledPlugins: [PluginName] { plugins.filter(\.value.isEnabled).keys.sorted() }
+    init(
+        file: String,
+        nickname: SiteName,
+        server: String,
+        name: String,
+        root: String,
+        plugins: [PluginName: PluginSettings]
+    ) {
+        self.file = file
+        self.nickname = nickname
+        self.server = server
+        self.name = name
+        self.root = root
+        self.plugins = plugins
+        enabledPlugins = plugins.filter(\.value.isEnabled).keys.sorted()
+    }
 
     /// What plugins read of their site besides their own keys (hostd_plugin.h, config_get).
     package var hostValues: [String: String] {

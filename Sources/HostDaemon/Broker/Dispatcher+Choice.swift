@@ -31,7 +31,7 @@ extension Dispatcher {
     private func nextItem(_ line: QueueLine, for consumer: any Consumer, now: Int64) -> ActiveItem? {
         for _ in 0..<line.turns.count {
             guard let site = line.turns.next(), let source = line.sources[site] else { return nil }
-            if source.isPaused || !consumer.takes(site: site) { continue }
+            if !source.isOpen || !consumer.takes(site: site) { continue }
             if source.heldUntilMs > now {
                 wake(atMs: source.heldUntilMs)
                 continue

@@ -106,11 +106,9 @@ final class NoticeDistributor: Consumer {
         inFlight += 1
         let row = item.row
         let siteName = core.dispatcher.names[row.site] ?? ""
-        // nil: its site was removed since.
-        let templates = core.directory.site(siteName).map { site in
-            core.directory.noticeQueues(of: site.nickname).map {
-                core.own(site: siteName, queue: $0.rawValue, payload: [], nowMs: row.enqueuedMs)
-            }
+        // Of a site that is configured: what waits for one that isn't is not handed out.
+        let templates = core.directory.noticeQueues(of: SiteName(unchecked: siteName)).map {
+            core.own(site: siteName, queue: $0.rawValue, payload: [], nowMs: row.enqueuedMs)
         }
         let now = core.clock.wallMs
         let steady = core.clock.steadyMs
@@ -120,17 +118,6 @@ final class NoticeDistributor: Consumer {
         core.store.write { (transaction) throws(QueueStoreError) in
             var stored = StoredItems()
             var dropped: [DroppedItem] = []
-            guard let templates else {
-                try transaction.bury(
-                    row.id,
-                    reason: .unknownSite,
-                    text: "the site \"\(siteName)\" was removed: add it to sites_dir, then requeue",
-                    counts: counts,
-                    isKept: true,
-                    nowMs: now
-                )
-                return (stored, dropped, true)
-            }
             switch NoticeFrame(row.payload) {
             case .bad(let text):
                 try transaction.bury(row.id, reason: .badFrame, text: text, counts: counts, isKept: true, nowMs: now)

@@ -52,7 +52,7 @@ struct SpawnPlan: Equatable {
                 server: site.server,
                 name: site.name,
                 root: site.root,
-                values: PluginConfigCheck.check(site, plugin: plugin, descriptor: descriptor).values
+                values: deployment.values(of: site, plugin, descriptor)
             )
         }
         guard !sites.isEmpty, !descriptor.handlers.isEmpty else { return [] }

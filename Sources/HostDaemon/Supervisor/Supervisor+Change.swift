@@ -6,8 +6,13 @@ import NIOCore
 import PluginFiles
 import QueueCore
 
-/// Reload and restart: one at a time, all or nothing.
+/// Reload and restart: one at a time.
+///
+/// What is read, and what is taken of it, is in Supervisor+Update.
 extension Supervisor {
+    /// Anybody who may send may ask for updates of made-up sites, one after the other.
+    private static let waitingLimit = 1000
+
     func ask(_ kind: ChangeRequest.Kind, reply: PendingReply? = nil) {
         let replies = reply.map { [$0] } ?? []
         guard stop == nil else {
@@ -16,45 +21,36 @@ extension Supervisor {
         }
         if let index = waitingChanges.firstIndex(where: { $0.kind == kind }) {
             waitingChanges[index].replies += replies
+        } else if waitingChanges.count >= Self.waitingLimit {
+            logger.warning("too many changes wait: one was left out", metadata: ["change": "\(kind)"])
+            for reply in replies { reply.fail("too many changes wait already: try again in a moment") }
         } else {
             waitingChanges.append(ChangeRequest(kind: kind, replies: replies, askedAt: now))
         }
         beginNextChange()
     }
 
+    /// A change that comes to nothing ends at once: a loop, so that a thousand of them are no tower of calls.
     private func beginNextChange() {
-        guard change == nil, stop == nil, !waitingChanges.isEmpty else { return }
-        var next = waitingChanges.removeFirst()
-        change = next
-        notify.reloading()
-        do {
-            let read = try Deployment.load(options.configPath, threads: options.threads)
-            next.deployment = try taken(read, for: next.kind)
-            change = next
-        } catch let error as ChangeError {
-            return finishChange { $0.fail("\(error)") }
-        } catch {
-            return refuse(error.lines)
-        }
-        let needsFiles = next.deployment?.enabledPlugins.contains { running[$0] == nil && catalog.loadable[$0] == nil }
-        guard next.kind == .restart || needsFiles == true else { return apply() }
-        let (folder, copies) = (next.deployment?.config.pluginsDir ?? deployment.config.pluginsDir, state.path)
-        Task { [inbox, options] in inbox.put(.scanned(await options.scan(folder, copies))) }
+        guard !isBeginningChange else { return }
+        isBeginningChange = true
+        defer { isBeginningChange = false }
+        while change == nil, stop == nil, !waitingChanges.isEmpty { begin(waitingChanges.removeFirst()) }
     }
 
-    /// What was read, checked as far as it can be before the plugins' files are looked at.
-    private func taken(_ read: Deployment, for kind: ChangeRequest.Kind) throws -> Deployment {
-        var read = read
-        if case .update(let site?) = kind, !read.sites.contains(where: { $0.isCalled(site) }),
-            !deployment.sites.contains(where: { $0.isCalled(site) })
-        {
-            throw ChangeError.noSuchSite(site, folder: read.config.sitesDir)
-        }
-        if read.config.stateDir != deployment.config.stateDir {
-            logger.warning("a changed state_dir waits for a restart of hostd itself")
-            read.config.stateDir = deployment.config.stateDir
-        }
-        return read
+    private func begin(_ asked: ChangeRequest) {
+        var next = asked
+        change = next
+        notify.reloading()
+        let reading = read(for: next)
+        next.reading = reading
+        change = next
+        // Which plugins the sites would want, were all of them sound.
+        let enabled = merged(reading).deployment.enabledPlugins
+        let needsFiles = enabled.contains { running[$0] == nil && catalog.loadable[$0] == nil }
+        guard next.kind == .restart || needsFiles else { return apply() }
+        let (folder, copies) = (deployment.config.pluginsDir, state.path)
+        Task { [inbox, options] in inbox.put(.scanned(await options.scan(folder, copies))) }
     }
 
     func scanned(_ found: PluginCatalog) {
@@ -63,51 +59,26 @@ extension Supervisor {
         apply()
     }
 
-    /// The new configuration is in force from here on, or not at all.
+    /// What can be taken of the new configuration is in force from here on.
     private func apply() {
-        guard let change, let next = change.deployment else { return }
+        guard let kind = change?.kind else { return }
         // A plugin that is rolled is judged by the file that is there now, one that runs on by its running code.
         var descriptors = knownDescriptors
-        if change.kind == .restart { descriptors.merge(catalog.loadable.mapValues(\.descriptor)) { _, new in new } }
-        let errors = next.pluginErrors(descriptors)
-        guard errors.isEmpty else { return refuse(errors.map(\.description)) }
-        configErrors = []
-        deployment = next
+        if kind == .restart { descriptors.merge(catalog.loadable.mapValues(\.descriptor)) { _, new in new } }
+        guard takeConfiguration(descriptors) else { return }
+        let before = Set(slots.keys)
         adoptPlugins()
-        if change.kind == .restart { beginRollouts() }
+        if kind == .restart { beginRollouts() }
         let told = reconcile()
-        if change.kind == .restart {
+        change?.isApplied = true
+        if kind == .restart {
             finishRestartIfDone()
         } else {
-            // A child that has answered after the new configuration has taken it in.
-            let heard = told.map { $0.request("ping", timeLimit: .seconds(10)) }
+            change?.awaited = Set(slots.keys.filter { $0.role != .console }).subtracting(before)
+            // Who has answered after the new configuration has done what it says.
+            let heard = told.map { $0.request("settle", timeLimit: .seconds(45)) }
             EventLoopFuture.andAllComplete(heard, on: loop).whenComplete { [inbox] _ in inbox.put(.updateHeard) }
         }
-    }
-
-    private func refuse(_ lines: [String]) {
-        configErrors = lines
-        for line in lines {
-            logger.error("configuration not taken, the old one stays in force", metadata: ["reason": "\(line)"])
-        }
-        let others = lines.count > 1 ? " (and \(Self.counted(lines.count - 1, "more error")), see the log)" : ""
-        finishChange { $0.fail((lines.first ?? "unknown error") + others) }
-    }
-
-    func finishUpdate() {
-        guard let change, case .update(let site) = change.kind else { return }
-        let sites = site.map { name in deployment.sites.filter { $0.isCalled(name) } } ?? deployment.sites
-        let plugins = Set(sites.flatMap(\.enabledPlugins))
-        let queues = plugins.compactMap { running[$0]?.code.descriptor.handlers.count }.reduce(0, +)
-        let what =
-            site != nil && sites.isEmpty
-            ? "the site is gone; its items wait"
-            : "\(Self.counted(plugins.count, "plugin")), \(Self.counted(queues, "queue"))"
-        let subject = site ?? Self.counted(sites.count, "site")
-        let text = "update \(subject): \(what), \(Self.seconds(now - change.askedAt))"
-        logger.info("configuration taken", metadata: ["change": "\(text)"])
-        let members: [String: JSONValue] = ["plugins": JSONValue(plugins.count), "queues": JSONValue(queues)]
-        finishChange { $0.succeed(text: text, members) }
     }
 
     // MARK: New generations
@@ -152,7 +123,7 @@ extension Supervisor {
     }
 
     func finishRestartIfDone() {
-        guard let change, change.kind == .restart, change.deployment != nil, rollouts.isEmpty else { return }
+        guard let change, change.kind == .restart, change.isApplied, rollouts.isEmpty else { return }
         do {
             let running = running.values.map(\.code.path) + catalog.loadable.values.map(\.path)
             try PluginCopy.prune(in: state.path, keeping: Set(running))
@@ -165,11 +136,10 @@ extension Supervisor {
         }
         let generations = running.keys.sorted().map { "\($0) is generation \(running[$0]?.generation ?? 0)" }
         let what = generations.isEmpty ? "no plugin runs" : generations.joined(separator: ", ")
-        let text = "restart: \(what), \(Self.seconds(now - change.askedAt))"
-        finishChange { $0.succeed(text: text) }
+        conclude("restart: \(what), \(Self.seconds(now - change.askedAt))")
     }
 
-    private func finishChange(_ answer: (PendingReply) -> Void) {
+    func finishChange(_ answer: (PendingReply) -> Void) {
         let done = change
         change = nil
         for reply in done?.replies ?? [] { answer(reply) }
@@ -184,19 +154,4 @@ extension Supervisor {
         waitingChanges = []
         for reply in all.flatMap(\.replies) { reply.fail("hostd is stopping") }
     }
-}
-
-private enum ChangeError: Error, CustomStringConvertible {
-    case noSuchSite(String, folder: String)
-
-    var description: String {
-        switch self {
-        case .noSuchSite(let site, let folder): "there is no site \(site) in \(folder), and there was none before"
-        }
-    }
-}
-
-extension SiteConfig {
-    /// By its nickname or by its server's name, as the original's queuectl knew them.
-    func isCalled(_ name: String) -> Bool { nickname.rawValue == name || server == name }
 }

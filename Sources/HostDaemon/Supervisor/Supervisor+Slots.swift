@@ -36,6 +36,7 @@ extension Supervisor {
         case .remove:
             slots[id] = nil
             settle(id)
+            shown(id)
         }
     }
 
@@ -107,7 +108,7 @@ extension Supervisor {
             let configuration = slot.configuration, process.told != configuration,
             id.role != .worker || process.told != nil || slots[.broker]?.machine.isReady == true
         else { return false }
-        link.send(.configure(configuration))
+        link.send(process.told.flatMap(configuration.change(since:)).map { .change($0) } ?? .configure(configuration))
         slots[id]?.process?.told = configuration
         if id.role == .worker, process.told == nil {
             let why = "not ready within \(Self.startLimit.components.seconds) s"
@@ -183,6 +184,7 @@ extension Supervisor {
             perform(action, for: plugin)
         }
         settle(id)
+        shown(id)
     }
 
     /// SIGCHLD: only our own pids are waited for; a probe is its runner's.
@@ -233,6 +235,7 @@ extension Supervisor {
             perform(action, for: plugin)
         }
         if id != .broker { settle(id) }
+        shown(id, endedBy: text)
         if stop != nil { stepStop() }
     }
 

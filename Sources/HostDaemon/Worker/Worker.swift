@@ -70,7 +70,9 @@ package final class Worker: ClaimReceiver {
         switch message {
         case .configure(.worker(let configuration)):
             perform(machine.handle(.configured), configuration)
-        case .configure:
+        case .change(.worker(let change)):
+            if machine.isWorking { sites?.change(change.changed.map(SiteSettings.init), removed: change.removed) }
+        case .configure, .change:
             fail("the supervisor sent another role's configuration")
         case .drain(let timeoutMs):
             drain(within: .milliseconds(Int64(Double(timeoutMs) * Self.pluginShare)))
@@ -81,6 +83,8 @@ package final class Worker: ClaimReceiver {
                     ChildVitals(residentBytes: ResidentMemory.bytes() ?? 0, inFlight: instance?.inFlight ?? 0)
                 )
             )
+        case .request(let request) where request.command == "settle":
+            settle(request)
         case .request(let request):
             surroundings.send(.reply(answer(request)))
         case .workerExited:
@@ -92,6 +96,12 @@ package final class Worker: ClaimReceiver {
     package func supervisorLost() {
         logger.info("the supervisor is gone: the worker drains and ends")
         drain(within: Self.orphanDrain)
+    }
+
+    /// Answered when what it was told of sites is done.
+    private func settle(_ request: ControlRequest) {
+        let done = { [self] in surroundings.send(.reply(ControlReply(id: request.id, result: .null))) }
+        if let sites { sites.whenSettled(done) } else { done() }
     }
 
     private func answer(_ request: ControlRequest) -> ControlReply {
@@ -108,7 +118,9 @@ package final class Worker: ClaimReceiver {
     private func perform(_ action: WorkerStateMachine.Action, _ configuration: WorkerConfiguration) {
         switch action {
         case .load: load(configuration)
-        case .reconfigure: sites?.apply(configuration.sites.map(SiteSettings.init))
+        case .reconfigure:
+            instance?.configure(http: HTTPSettings(configuration))
+            sites?.apply(configuration.sites.map(SiteSettings.init))
         default: break
         }
     }
@@ -253,9 +265,16 @@ extension PluginSettings {
             keyValuePath: configuration.keyValuePath
         )
         handlerTimeoutMs = configuration.handlerTimeoutMs
-        http.timeoutMs = configuration.httpTimeoutMs
-        http.connectionsPerHost = configuration.connectionsPerHost
-        http.allowPrivate = configuration.allowPrivate
-        http.userAgent = "hostd/\(configuration.version)"
+        http = HTTPSettings(configuration)
+    }
+}
+
+extension HTTPSettings {
+    init(_ configuration: WorkerConfiguration) {
+        self.init()
+        timeoutMs = configuration.httpTimeoutMs
+        connectionsPerHost = configuration.connectionsPerHost
+        allowPrivate = configuration.allowPrivate
+        userAgent = "hostd/\(configuration.version)"
     }
 }
