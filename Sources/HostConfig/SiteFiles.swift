@@ -68,11 +68,15 @@ package struct SiteFiles: Sendable {
 
     /// A file that was changed shorter ago than this is read again the next time too: some file systems keep whole
     /// seconds, and the kernel's clock for them ticks slowly.
-    private static let settledSeconds = 2
-
+    private let settledSeconds: Int
     private var known: [String: Entry] = [:]
+    /// How many files were opened and parsed so far.
+    private(set) var parsed = 0
 
-    package init() {}
+    package init() { self.init(settledSeconds: 2) }
+
+    /// `settledSeconds`: for tests, which can't set a file's time of change.
+    init(settledSeconds: Int) { self.settledSeconds = settledSeconds }
 
     /// Looks at all files of the folder, parses those that are new or changed, and forgets those that are gone.
     package mutating func read(_ path: String) -> SiteListing {
@@ -102,8 +106,9 @@ package struct SiteFiles: Sendable {
                 continue
             }
             let read = SiteFile(reading: file)
+            parsed += 1
             listing.files.append(read)
-            if let mark, mark.changed + Self.settledSeconds < now.tv_sec {
+            if let mark, mark.changed + settledSeconds < now.tv_sec {
                 next[file] = Entry(mark: mark, file: read)
             }
         }

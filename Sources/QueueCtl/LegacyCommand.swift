@@ -27,7 +27,10 @@ struct LegacyCommand: AsyncParsableCommand {
     var stop = false
     @Option(
         name: [.customShort("s", allowingJoined: true), .long],
-        help: ArgumentHelp("The site that --update is about, may be repeated; --restart and --stop are about all.", valueName: "site")
+        help: ArgumentHelp(
+            "The site that --update is about, may be repeated; --restart and --stop are about all.",
+            valueName: "site"
+        )
     )
     var site: [SiteOrServerArgument] = []
 

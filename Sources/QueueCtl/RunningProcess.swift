@@ -9,7 +9,9 @@ struct RunningProcess: Equatable {
 
     /// nil where there is none, or none that still runs: one that ended and wasn't reaped yet holds nothing any more.
     init?(pid: Int32) {
-        guard let fields = Self.fields(of: pid), fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
+        guard let fields = Self.fields(of: pid), fields.count > 19, fields[0] != "Z", fields[0] != "X" else {
+            return nil
+        }
         self.pid = pid
         started = fields[19]
     }
@@ -24,6 +26,8 @@ struct RunningProcess: Equatable {
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = read(descriptor, &bytes, bytes.count)
         guard count > 0, let end = bytes[..<count].lastIndex(of: UInt8(ascii: ")")) else { return nil }
-        return String(decoding: bytes[(end + 1)..<count], as: UTF8.self).split { $0 == " " || $0 == "\n" }.map(String.init)
+        return String(decoding: bytes[(end + 1)..<count], as: UTF8.self).split { $0 == " " || $0 == "\n" }.map(
+            String.init
+        )
     }
 }

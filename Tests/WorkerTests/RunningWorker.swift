@@ -25,10 +25,14 @@ final class RunningWorker: Sendable {
     private let parts: NIOLoopBoundBox<(worker: Worker?, broker: MemoryBroker?)>
 
     /// With two sites, alice and bob; `bob` gets `values`.
-    init(bob values: [String: String] = [:], handlerTimeoutMs: Int = 60_000) async throws {
+    init(
+        bob values: [String: String] = [:],
+        handlerTimeoutMs: Int = 60_000,
+        macros: [String: String] = [:]
+    ) async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("scripted.so")
-        try await CPlugin.build("scripted", to: path, adding: ["-pthread"])
+        try await CPlugin.build("scripted", to: path, macros: macros, adding: ["-pthread"])
         let descriptor = try LoadedPlugin(path: path).descriptor
         var configuration = WorkerConfiguration(
             plugin: PluginName(unchecked: "scripted"),

@@ -12,7 +12,8 @@ extension BrokerCommands {
             return reply(ControlReply(id: request.id, error: "which site? give its nickname"))
         }
         if let there = core.directory.site(site) {
-            let error = "site \(there.nickname) is configured: remove its file from sites_dir and run queuectl update -s "
+            let error =
+                "site \(there.nickname) is configured: remove its file from sites_dir and run queuectl update -s "
             return reply(ControlReply(id: request.id, error: error + "\(there.nickname), then drop it"))
         }
         let inFlight = core.dispatcher.lines.values.reduce(0) { sum, line in

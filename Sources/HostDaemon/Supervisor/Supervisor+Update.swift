@@ -133,7 +133,10 @@ extension Supervisor {
 
     private func finishUpdateIfDone() {
         guard let change, case .update(let name) = change.kind, change.isHeard, change.awaited.isEmpty else { return }
-        let sites = name.map { name in deployment.sites.filter { $0.isCalled(name) } } ?? deployment.sites
+        // A site that was named by its old server's name is called otherwise by now.
+        let sites = deployment.sites.filter { site in
+            name.map { site.isCalled($0) || change.sites.contains(site.nickname) } ?? true
+        }
         complainOfSites(change.sites.union(name == nil ? [] : sites.map(\.nickname)))
         let plugins = Set(sites.flatMap(\.enabledPlugins))
         let queues = plugins.compactMap { running[$0]?.code.descriptor.handlers.count }.reduce(0, +)
