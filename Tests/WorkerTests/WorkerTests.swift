@@ -116,7 +116,7 @@ import WorkerLink
     func settles() async throws {
         let worker = try await RunningWorker()
         try await worker.start()
-        try await worker.deliver(1, "timer 200", site: "bob")
+        try await worker.deliver(1, "timer 1000", site: "bob")
         try await worker.tell(.change(.worker(SitesChange(removed: [SiteName(unchecked: "bob")]))))
         try await worker.tell(.request(ControlRequest(id: 8, command: "settle")))
         let replies = { worker.said.all.contains { if case .reply(let reply) = $0 { reply.id == 8 } else { false } } }

@@ -79,7 +79,7 @@ extension Supervisor {
             return false
         }
         note(reload, all: reading.only == nil)
-        note(reading.host, all: reading.only == nil && reading.hostErrors.isEmpty)
+        if reading.only == nil, reading.hostErrors.isEmpty { note(reading.host) }
         let complaints = reading.hostErrors + reload.errors.map(\.description)
         for line in complaints {
             logger.error("not taken, what was in force stays", metadata: ["reason": "\(line)"])
@@ -96,9 +96,11 @@ extension Supervisor {
         for error in reload.errors { configErrors[error.file, default: []].append(error.description) }
     }
 
-    private func note(_ reload: HostConfigReload, all: Bool) {
-        guard all else { return }
+    private func note(_ reload: HostConfigReload) {
         waitingKeys = reload.waiting
+        for key in reload.config.keysWithoutEffect where !deployment.config.keysWithoutEffect.contains(key) {
+            logger.warning("a key that changes nothing in this version is set", metadata: ["key": "\(key)"])
+        }
         if !reload.live.isEmpty {
             logger.info("hostd.yaml changed", metadata: ["in_force": "\(reload.live.joined(separator: " "))"])
         }
