@@ -42,6 +42,8 @@ package struct ControlReply: Codable, Hashable, Sendable {
 package enum SupervisorMessage: Codable, Hashable, Sendable {
     /// The first message, and again at each change.
     case configure(RoleConfiguration)
+    /// In the place of a whole configuration where only sites changed.
+    case change(RoleChange)
     /// Finish what is in flight, claim no more, say `drained`, exit 0. Milliseconds until the supervisor loses patience.
     case drain(timeoutMs: Int)
     case request(ControlRequest)

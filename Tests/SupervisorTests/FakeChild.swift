@@ -31,7 +31,7 @@ enum FakeChild {
         note started
         while IFS= read -r line <&3; do
             case $line in
-            '{"configure"'*)
+            '{"configure"'* | '{"change"'*)
                 note "configured $line"
                 number '"generation":'
                 generation=$number

@@ -27,10 +27,15 @@ final class RunningWorker: Sendable {
     /// With two sites, alice and bob; `bob` gets `values`.
     ///
     /// `isShared`: minimal.c is in the same process, and writes its lines to `out`.
-    init(bob values: [String: String] = [:], handlerTimeoutMs: Int = 60_000, isShared: Bool = false) async throws {
+    init(
+        bob values: [String: String] = [:],
+        handlerTimeoutMs: Int = 60_000,
+        isShared: Bool = false,
+        macros: [String: String] = [:]
+    ) async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("scripted.so")
-        try await CPlugin.build("scripted", to: path, adding: ["-pthread"])
+        try await CPlugin.build("scripted", to: path, macros: macros, adding: ["-pthread"])
         let descriptor = try LoadedPlugin(path: path).descriptor
         var configuration = WorkerConfiguration(
             plugin: PluginName(unchecked: "scripted"),

@@ -27,6 +27,7 @@ struct BrokerCommands {
         case "dead.drop": deadDrop(request)
         case "notice": notice(request)
         case "pause", "resume": pause(request)
+        case "site.drop": siteDrop(request)
         default: reply(ControlReply(id: request.id, error: "the broker has no command \"\(request.command)\""))
         }
     }

@@ -102,6 +102,12 @@ final class BrokerCore {
         dispatcher.configure(Self.settings(configuration), directory: directory)
     }
 
+    func change(_ sites: SitesChange<SiteEntry>) {
+        var next = configuration
+        next.sites = sites.applied(to: next.sites)
+        configure(next)
+    }
+
     // MARK: Enqueue
 
     /// Stores items, all or none, and dispatches them; `completion` comes when they are on disk.

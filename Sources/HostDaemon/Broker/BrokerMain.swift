@@ -77,7 +77,8 @@ private final class BrokerProcess {
         case .configure(.broker(let configuration)):
             if let core { core.configure(configuration) } else { start(configuration) }
             memoryLog.set(configuration.debugMemory)
-        case .configure: fail("the supervisor sent another role's configuration")
+        case .change(.broker(let change)): core?.change(change)
+        case .configure, .change: fail("the supervisor sent another role's configuration")
         case .drain: drain()
         case .ping(let number):
             let inFlight = core?.dispatcher.lines.values.reduce(0) { sum, line in

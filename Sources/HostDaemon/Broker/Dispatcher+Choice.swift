@@ -32,7 +32,7 @@ extension Dispatcher {
     private func nextItem(_ line: QueueLine, for consumer: any Consumer, now: Int64) -> ActiveItem? {
         for _ in 0..<line.turns.count {
             guard let site = line.turns.next(), let source = line.sources[site] else { return nil }
-            if source.isPaused || !consumer.takes(source) || source.isHeld(against: consumer) { continue }
+            if !source.isOpen || !consumer.takes(source) || source.isHeld(against: consumer) { continue }
             if source.heldUntilMs > now {
                 wake(atMs: source.heldUntilMs)
                 continue

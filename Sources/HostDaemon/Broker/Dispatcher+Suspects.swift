@@ -54,7 +54,7 @@ extension Dispatcher {
             wake(atMs: item.source.heldUntilMs)
             return false
         }
-        return !item.source.isPaused
+        return item.source.isOpen
     }
 
     private func hasPrey(_ hunter: any Consumer, now: Int64) -> Bool {

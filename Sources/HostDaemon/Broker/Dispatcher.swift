@@ -95,6 +95,7 @@ final class Dispatcher {
         if let source = line.sources[site] { return source }
         let source = Source(queue: line.queue, site: site, line: line)
         source.isPaused = isPaused(source)
+        source.isConfigured = isConfigured(source)
         line.sources[site] = source
         sourceCount += 1
         return source
@@ -114,9 +115,14 @@ final class Dispatcher {
         self.directory = directory
         for line in lines.values {
             line.handler = QueueName(line.name).flatMap(directory.handler(of:))
+            for source in line.sources.values { source.isConfigured = isConfigured(source) }
             touch(line)
         }
         haveSuspectsChanged = true
+    }
+
+    private func isConfigured(_ source: Source) -> Bool {
+        source.line.isPlain || directory.serves(site: names[source.site] ?? "", source.line.name, source.line.handler)
     }
 
     // MARK: Pauses

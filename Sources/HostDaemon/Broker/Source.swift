@@ -64,6 +64,10 @@ final class Source {
     weak var holder: (any Consumer)?
     var heldUntilMs: Int64 = 0
     var isPaused = false
+    /// Its site is configured and enables the queue's plugin; where not, its items wait for that.
+    var isConfigured = true
+    /// Its items may be handed out.
+    var isOpen: Bool { isConfigured && !isPaused }
     var picks = 0
     var rateIn = Rate()
     var rateOut = Rate()

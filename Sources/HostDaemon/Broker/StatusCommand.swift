@@ -67,6 +67,8 @@ extension BrokerCommands {
                 "ready": JSONValue(max(0, (states[.ready] ?? 0) - claimed)), "delayed": JSONValue(delayed),
                 "claimed": JSONValue(claimed), "dead": JSONValue(states[.dead] ?? 0),
                 "paused": .bool(source?.isPaused ?? false),
+                // false: it waits for its site to be configured, or to enable the plugin.
+                "configured": .bool(source?.isConfigured ?? true),
                 "rate_in": .double(rateIn.perSecond(nowMs: now)), "rate_out": .double(rateOut.perSecond(nowMs: now)),
             ])
             return (queue, site, value)

@@ -18,13 +18,20 @@ extension Supervisor {
         case "sites": reply.succeed(sitesReport)
         case "status": answerStatus(reply)
         case "metrics": answerMetrics(reply)
-        case "update": ask(.update(site: request.arguments["site"]?.string), reply: reply)
-        case "restart": ask(.restart, reply: reply)
+        case "update": ask(.update(site: request.arguments["site"]?.string), request, reply)
+        case "restart": ask(.restart, request, reply)
         case "stop":
             reply.succeed(text: "hostd finishes what is in flight, then stops", ["pid": JSONValue(getpid())])
             beginStop(why: "queuectl stop")
         default: forward(request, reply)
         }
+    }
+
+    /// `wait: false`: whoever asks doesn't care what comes of it.
+    private func ask(_ kind: ChangeRequest.Kind, _ request: ControlRequest, _ reply: PendingReply) {
+        guard request.arguments["wait"]?.bool == false, stop == nil else { return ask(kind, reply: reply) }
+        reply.succeed(text: "\(request.command): asked for")
+        ask(kind)
     }
 
     /// A word from the control topic, as the broker passes it on.
@@ -44,7 +51,7 @@ extension Supervisor {
             return reply.fail("the broker isn't running just now; hostd starts it again: see its log")
         }
         // A million dead letters take their time.
-        let isBulk = request.command == "dead.requeue" || request.command == "dead.drop"
+        let isBulk = ["dead.requeue", "dead.drop", "site.drop"].contains(request.command)
         broker.request(request.command, request.arguments, timeLimit: isBulk ? .seconds(1800) : .seconds(30))
             .whenComplete { result in
                 switch result {

@@ -92,6 +92,7 @@ extension Supervisor {
     @discardableResult
     func reconcile() -> [ChildLink] {
         guard stop == nil else { return [] }
+        deployment.settle(running.mapValues(\.code.descriptor))
         let plan = SpawnPlan(deployment, running: running, known: memory.known, stateDirectory: state.path)
         var wanted: [SlotID: RoleConfiguration] = [.broker: .broker(plan.broker)]
         if let console = plan.console { wanted[.console] = .console(console) }

@@ -11,6 +11,7 @@ extension Supervisor {
         .object([
             "version": .string(HostVersion.current), "pid": JSONValue(getpid()),
             "uptime_s": JSONValue(now.components.seconds), "state": .string(stop != nil ? "stopping" : "running"),
+            "waiting_for_restart": .array(waitingKeys.map { .string($0) }),
         ])
     }
 
@@ -51,13 +52,25 @@ extension Supervisor {
                     "plugins": .array(site.enabledPlugins.map { .string($0.rawValue) }),
                     "state": .string(error == nil ? "open" : "error"), "error": JSONValue(error),
                 ])
-            }
+            } + refusedSites
         )
+    }
+
+    /// Files of sites that never were in force, for what is wrong with them.
+    private var refusedSites: [JSONValue] {
+        let known = Set(deployment.sites.map(\.file))
+        return configErrors.filter { !known.contains($0.key) }.sorted { $0.key < $1.key }.map { file, lines in
+            let name = file.split(separator: "/").last.map { $0.hasSuffix(".yaml") ? $0.dropLast(5) : $0 }
+            return .object([
+                "nickname": .string(name.map(String.init) ?? file), "server": .null, "name": .null,
+                "plugins": .array([]), "state": .string("error"), "error": JSONValue(lines.first),
+            ])
+        }
     }
 
     /// Its file is wrong, a worker could not open it, or a plugin that it enables can't be run.
     private func error(of site: SiteConfig) -> String? {
-        if let line = configErrors.first(where: { $0.hasPrefix(site.file + ":") }) { return line }
+        if let line = configErrors[site.file]?.first { return line }
         if let reason = troubles.reason(of: site.nickname) { return reason }
         for slot in slots.values {
             if let error = slot.process?.siteErrors[site.nickname] { return "\(slot.id): \(error)" }

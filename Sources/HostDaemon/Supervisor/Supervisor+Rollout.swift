@@ -186,8 +186,7 @@ extension Supervisor {
         }
         let generations = running.keys.sorted().map { "\($0) is generation \(running[$0]?.generation ?? 0)" }
         let what = generations.isEmpty ? "no plugin runs" : generations.joined(separator: ", ")
-        let text = "restart: \(what), \(Self.seconds(now - done.askedAt))"
-        for reply in done.replies { reply.succeed(text: text) }
+        done.replies.forEach(answer(to: done, "restart: \(what), \(Self.seconds(now - done.askedAt))"))
     }
 
     // MARK: The canary

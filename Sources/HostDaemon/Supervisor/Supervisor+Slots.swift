@@ -37,6 +37,7 @@ extension Supervisor {
         case .remove:
             slots[id] = nil
             settle(id)
+            shown(id)
         }
     }
 
@@ -116,7 +117,7 @@ extension Supervisor {
             let configuration = slot.configuration, process.told != configuration,
             id.role != .worker || process.told != nil || slots[.broker]?.machine.isReady == true
         else { return false }
-        link.send(.configure(configuration))
+        link.send(process.told.flatMap(configuration.change(since:)).map { .change($0) } ?? .configure(configuration))
         slots[id]?.process?.told = configuration
         if id.role == .worker, process.told == nil {
             let why = "not ready within \(DurationText.format(startLimit))"
@@ -197,6 +198,7 @@ extension Supervisor {
         stepRollouts(rolling(id)) { $0.ready(id) }
         renewal(of: id, isReady: true)
         settle(id)
+        shown(id)
     }
 
     /// SIGCHLD: only our own pids are waited for; a probe is its runner's.
@@ -254,6 +256,7 @@ extension Supervisor {
         stepRollouts(rolled) { $0.ended(cause: text) }
         renewal(of: id, isReady: false)
         if id != .broker { settle(id) }
+        shown(id, endedBy: text)
         if stop != nil { stepStop() }
     }
 

@@ -57,8 +57,12 @@ actor Supervisor {
     var waitingChanges: [ChangeRequest] = []
     /// The restart whose roll-outs are under way: its callers wait for their end, other changes don't.
     var restarting: ChangeRequest?
-    /// Lines of the last reload that was refused; empty after one that was taken.
-    var configErrors: [String] = []
+    var isBeginningChange = false
+    var siteFiles = SiteFiles()
+    /// What is wrong with files of sites_dir as they were last read, by file; empty where nothing is.
+    var configErrors: [String: [String]] = [:]
+    /// Keys of hostd.yaml that were changed and wait for a new start.
+    var waitingKeys: [String] = []
 
     var stop: StopSequence?
     /// Slots that haven't shown yet whether they start; the daemon is ready once there is none.

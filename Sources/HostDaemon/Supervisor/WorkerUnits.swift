@@ -85,7 +85,7 @@ struct WorkerUnits {
                 server: site.server,
                 name: site.name,
                 root: site.root,
-                values: PluginConfigCheck.check(site, plugin: plugin, descriptor: descriptor).values
+                values: deployment.values(of: site, plugin, descriptor)
             )
         }
         guard !sites.isEmpty else { return nil }

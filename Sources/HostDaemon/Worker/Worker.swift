@@ -70,7 +70,9 @@ package final class Worker {
         switch message {
         case .configure(.worker(let configuration)):
             perform(machine.handle(.configured), configuration)
-        case .configure:
+        case .change(.worker(let change)):
+            if machine.isWorking { members.first?.change(change) }
+        case .configure, .change:
             fail("the supervisor sent another role's configuration")
         case .drain(let timeoutMs):
             drain(within: .milliseconds(Int64(Double(timeoutMs) * Self.pluginShare)))
@@ -86,6 +88,8 @@ package final class Worker {
                     )
                 )
             )
+        case .request(let request) where request.command == "settle":
+            settle(request)
         case .request(let request):
             surroundings.send(.reply(answer(request)))
         case .workerExited:
@@ -97,6 +101,19 @@ package final class Worker {
     package func supervisorLost() {
         logger.info("the supervisor is gone: the worker drains and ends")
         drain(within: Self.orphanDrain)
+    }
+
+    /// Answered when what it was told of sites is done.
+    private func settle(_ request: ControlRequest) {
+        let reply = { [self] in surroundings.send(.reply(ControlReply(id: request.id, result: .null))) }
+        var open = members.count
+        guard open > 0 else { return reply() }
+        for member in members {
+            member.sites.whenSettled {
+                open -= 1
+                if open == 0 { reply() }
+            }
+        }
     }
 
     private func answer(_ request: ControlRequest) -> ControlReply {

@@ -75,12 +75,18 @@ final class WorkerMember: ClaimReceiver {
 
     /// nil: no site wants the plugin any more.
     func apply(_ configuration: WorkerConfiguration?) {
+        if let configuration { instance.configure(http: HTTPSettings(configuration)) }
         // What it gains is open before it is claimed; of what it loses nothing is left inside.
         sites.apply((configuration?.sites ?? []).map(SiteSettings.init), shut: configuration?.shutSites ?? [])
         let next = configuration.map { Self.credits($0, handlers) } ?? []
         guard next != credits else { return }
         credits = next
         port.serve(next)
+    }
+
+    /// All other sites stay as they are.
+    func change(_ change: SitesChange<WorkerSite>) {
+        sites.change(change.changed.map(SiteSettings.init), removed: change.removed)
     }
 
     /// The last call; runs `done` when all that was settled is on its way, and the plugin, where it gets to, has shut down.
@@ -150,9 +156,16 @@ extension PluginSettings {
         )
         handlerTimeoutMs = configuration.handlerTimeoutMs
         startTimeoutMs = configuration.startTimeoutMs
-        http.timeoutMs = configuration.httpTimeoutMs
-        http.connectionsPerHost = configuration.connectionsPerHost
-        http.allowPrivate = configuration.allowPrivate
-        http.userAgent = "hostd/\(configuration.version)"
+        http = HTTPSettings(configuration)
+    }
+}
+
+extension HTTPSettings {
+    init(_ configuration: WorkerConfiguration) {
+        self.init()
+        timeoutMs = configuration.httpTimeoutMs
+        connectionsPerHost = configuration.connectionsPerHost
+        allowPrivate = configuration.allowPrivate
+        userAgent = "hostd/\(configuration.version)"
     }
 }
