@@ -27,6 +27,12 @@ struct BrokerCommands {
         case "dead.drop": deadDrop(request)
         case "notice": notice(request)
         case "pause", "resume": pause(request)
+        case "target.show": targetShow(request)
+        case "target.retry": targetRetry(request)
+        case "target.replay": targetReplay(request)
+        case "target.block": targetBlock(request)
+        case "target.unblock": targetUnblock(request)
+        case "target.blocks": targetBlocks(request)
         default: reply(ControlReply(id: request.id, error: "the broker has no command \"\(request.command)\""))
         }
     }
@@ -90,7 +96,7 @@ struct BrokerCommands {
             .object([
                 "id": JSONValue(item.id), "queue": .string(item.queue), "target": .string(item.target),
                 "state": .string(stateWord(item)), "attempts": JSONValue(item.attempts),
-                "next_attempt": item.nextAttemptMs > 0 ? .string(time(item.nextAttemptMs)) : .null,
+                "next_attempt": moment(item.nextAttemptMs),
                 "reason": .string(item.reason), "text": .string(item.text),
             ])
         }
@@ -167,5 +173,10 @@ struct BrokerCommands {
 
     static func time(_ ms: Int64) -> String {
         LogTime(milliseconds: ms).description
+    }
+
+    /// null: there is no such time.
+    static func moment(_ ms: Int64) -> JSONValue {
+        ms > 0 && ms != StoredLane.never ? .string(time(ms)) : .null
     }
 }

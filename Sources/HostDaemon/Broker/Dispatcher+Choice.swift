@@ -80,7 +80,7 @@ extension Dispatcher {
     }
 
     private func nextPending(_ lane: Lane, now: Int64) -> ActiveItem? {
-        while lane.machine.canStart(nowMs: now), let item = lane.pending.popFirst() {
+        while lane.canStart(nowMs: now), let item = lane.pending.popFirst() {
             guard let item = live(item, now: now) else { continue }
             if item.isSuspect {
                 suspect(item)
@@ -110,11 +110,11 @@ extension Dispatcher {
             return nil
         }
         let lane = lane(hash, of: item)
-        if !lane.hasBacklog, lane.pending.isEmpty, lane.machine.canStart(nowMs: now) {
+        if !lane.hasBacklog, lane.pending.isEmpty, lane.canStart(nowMs: now) {
             start(item, in: lane, now: now)
             return item
         }
-        if lane.hasBacklog || lane.machine.isShut(nowMs: now) || lane.pending.count >= Lane.pendingLimit {
+        if lane.hasBacklog || lane.isShut(nowMs: now) || lane.pending.count >= Lane.pendingLimit {
             park(item, in: lane)
         } else {
             lane.wait(item)
@@ -130,6 +130,11 @@ extension Dispatcher {
         }
         if item.row.expiresMs > 0, !item.source.line.isPlain, item.row.expiresMs <= clock.wallMs {
             bury(item, .expired, "it waited until it expired")
+            leaveLane(item, now: now)
+            return nil
+        }
+        // A lane that is named for its target is blocked as such.
+        if !blockedTargets.isEmpty, !item.row.laneKey.isEmpty, holdBlocked(item, now: now) {
             leaveLane(item, now: now)
             return nil
         }

@@ -85,11 +85,13 @@ extension Dispatcher {
     /// True: its circuit is open now.
     private func failed(_ lane: Lane?, _ outcome: Outcome, wasProbe: Bool, now: Int64) -> Bool {
         guard let lane else { return false }
-        guard outcome.reason.isTargets else {
+        // What was cut short since its target was blocked says nothing of the target.
+        guard outcome.reason.isTargets, !lane.isBlocked else {
             lane.machine.abandon(wasProbe: wasProbe, nowMs: now)
             return false
         }
         lane.reason = outcome.text.isEmpty ? outcome.reason.word : outcome.text
+        lane.failedMs = now
         return lane.machine.fail(
             wasProbe: wasProbe,
             nowMs: now,
@@ -109,7 +111,8 @@ extension Dispatcher {
     ) {
         if outcome.maybeDelivered { item.counts.maybe += 1 }
         // While the circuit is open its probes charge the lane, not the item: an outage uses up nobody's attempts.
-        if !(wasProbe && outcome.reason.isTargets) { item.counts.attempts += 1 }
+        // Nor does a block that cut it short.
+        if !(wasProbe && outcome.reason.isTargets), lane?.isBlocked != true { item.counts.attempts += 1 }
         if item.counts.attempts > maxAttempts(item) {
             bury(item, .maxRetries, outcome.text.isEmpty ? "reason: \(outcome.reason.word)" : outcome.text)
             return
@@ -131,8 +134,9 @@ extension Dispatcher {
     /// The item waits by itself; in an ordered queue its lane waits with it.
     private func later(_ item: ActiveItem, _ lane: Lane?, _ outcome: Outcome, now: Int64, minimumMs: Int64) {
         let wait = outcome.delayMs > 0 ? Int64(outcome.delayMs) : max(minimumMs, Int64(outcome.holdMs))
-        if let lane, item.source.line.handler?.descriptor.isOrdered == true || lane.machine.isShut(nowMs: now) {
+        if let lane, item.source.line.handler?.descriptor.isOrdered == true || lane.isShut(nowMs: now) {
             park(item, in: lane, text: outcome.text)
+            if !outcome.text.isEmpty, !lane.isBlocked { lane.reason = outcome.text }
             lane.machine.hold(untilMs: max(now + wait, lane.machine.nextAttemptMs ?? 0), nowMs: now)
             shut(lane)
             return
@@ -176,7 +180,7 @@ extension Dispatcher {
             suspect(item)
         } else if let lane {
             let now = clock.steadyMs
-            if lane.machine.isShut(nowMs: now), !lane.machine.canStart(nowMs: now) {
+            if lane.isShut(nowMs: now), !lane.canStart(nowMs: now) {
                 park(item, in: lane)
             } else {
                 lane.wait(item)
@@ -192,7 +196,10 @@ extension Dispatcher {
         batch.burials.append(
             WriteBatch.Burial(id: item.row.id, reason: reason, text: text, counts: item.counts, isKept: isKept)
         )
-        if isKept { count(item, "dead") }
+        if isKept {
+            count(item, "dead")
+            deaths.add(1, nowMs: clock.steadyMs)
+        }
         scheduleTurn()
     }
 

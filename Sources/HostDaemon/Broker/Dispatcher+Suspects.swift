@@ -51,7 +51,7 @@ extension Dispatcher {
     private func freeLane(of item: ActiveItem, now: Int64) -> Lane? {
         guard let hash = item.row.lane, shutLanes[hash] == nil else { return nil }
         let lane = lane(hash, of: item)
-        return lane.machine.canStart(nowMs: now) ? lane : nil
+        return lane.canStart(nowMs: now) ? lane : nil
     }
 
     /// Something of a consumer ended: a hunter takes the next suspect now, or is a worker like any other again.

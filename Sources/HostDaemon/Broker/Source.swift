@@ -58,10 +58,13 @@ final class Source {
     var retrying = Deque<Lane>()
     var claimed = 0
     var heldUntilMs: Int64 = 0
+    /// The handler's words for that.
+    var holdReason = ""
     var isPaused = false
     var picks = 0
-    var rateIn = Rate()
-    var rateOut = Rate()
+    /// Items a second over the last ten seconds.
+    var rateIn = CountRing()
+    var rateOut = CountRing()
 
     init(queue: NameID, site: NameID, line: QueueLine) {
         self.queue = queue
@@ -136,33 +139,10 @@ protocol Consumer: AnyObject {
     func flush()
     /// Takes suspects alone, and nothing else until that is over.
     var isHunting: Bool { get set }
+    /// Wants those that it has in flight to end soon, where it can.
+    func cancel(where isMeant: (ActiveItem) -> Bool)
 }
 
-/// Items a second over the last ten seconds or so.
-struct Rate {
-    private var value = 0.0
-    private var count = 0
-    private var sinceMs: Int64 = 0
-
-    mutating func add(_ number: Int, nowMs: Int64) {
-        settle(nowMs)
-        count += number
-    }
-
-    mutating func perSecond(nowMs: Int64) -> Double {
-        settle(nowMs)
-        return value
-    }
-
-    private mutating func settle(_ nowMs: Int64) {
-        if sinceMs == 0 { sinceMs = nowMs }
-        let elapsed = nowMs - sinceMs
-        guard elapsed >= 1000 else { return }
-        let current = Double(count) * 1000 / Double(elapsed)
-        // What is older than ten seconds weighs little, after a minute of silence nothing.
-        let weight = min(1, Double(elapsed) / 10_000)
-        value = elapsed > 60_000 ? current : value * (1 - weight) + current * weight
-        count = 0
-        sinceMs = nowMs
-    }
+extension Consumer {
+    func cancel(where isMeant: (ActiveItem) -> Bool) {}
 }
