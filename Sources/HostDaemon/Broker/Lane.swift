@@ -37,7 +37,9 @@ final class Lane {
     /// In `source.unblocked` or `source.retrying`.
     var isListed = false
     var reason = ""
-    /// By an operator: nothing of it starts. Looked up once, when the lane comes into memory or the blocks change.
+    /// By an operator: nothing of it starts.
+    ///
+    /// Looked up once, when the lane comes into memory or the blocks change.
     var isBlocked = false
     /// When it failed last; steady milliseconds, 0 = never that is known.
     var failedMs: Int64 = 0

@@ -21,14 +21,19 @@ extension BrokerCommands {
             switch result {
             case .failure(let error): commands.reply(ControlReply(id: request.id, error: "\(error)"))
             case .success(let (counts, lanes, totals, names)):
-                let needs = commands.needs(counts, lanes.map(\.lane), totals, names)
+                let now = commands.core.clock.steadyMs
+                // Lanes that work again, and whose rows are about to go.
+                let known = commands.core.dispatcher.lanes
+                let backing = lanes.filter { known[$0.lane.hash].map { $0.word(nowMs: now) } != "closed" }
+                let total = totals.values.reduce(0, +) - Int64(lanes.count - backing.count)
+                let needs = commands.needs(counts, backing.map(\.lane), totals, names)
                 commands.reply(
                     ControlReply(
                         id: request.id,
                         result: .object([
                             "queues": .array(commands.queues(counts, names)),
-                            "lanes": .array(commands.lanes(lanes, names)),
-                            "lanes_total": JSONValue(totals.values.reduce(0, +)),
+                            "lanes": .array(commands.lanes(backing, names)),
+                            "lanes_total": JSONValue(total),
                             "blocks": commands.describeBlocks(),
                             "needs": .array(needs.sentences.map(JSONValue.string)),
                             "listen": commands.listeners.port.map { JSONValue($0) } ?? .null,

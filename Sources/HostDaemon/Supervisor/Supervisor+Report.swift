@@ -17,6 +17,7 @@ extension Supervisor {
     var processesReport: JSONValue {
         let own: [String: JSONValue] = [
             "role": .string("supervisor"), "pid": JSONValue(getpid()), "plugin": .null, "group": .null,
+            "version": .string(HostVersion.current),
             "generation": .null, "rss_bytes": JSONValue(ResidentMemory.bytes(of: getpid()) ?? 0),
             "in_flight": .int(0), "state": .string("ready"),
         ]
@@ -30,13 +31,16 @@ extension Supervisor {
     private func report(of slot: Slot) -> [String: JSONValue] {
         let pid = slot.process?.child.pid ?? 0
         var group: JSONValue = .null
+        var version = HostVersion.current
         if case .worker(let worker) = slot.configuration {
+            version = worker.descriptor.version
             group = JSONValue(worker.descriptor.handlers.first?.group.rawValue)
         }
         return [
             "role": .string(slot.id.role.rawValue), "pid": JSONValue(pid),
             "plugin": JSONValue(slot.id.plugin?.rawValue),
-            "group": group, "generation": slot.id.plugin == nil ? .null : JSONValue(slot.id.generation),
+            "version": .string(version), "group": group,
+            "generation": slot.id.plugin == nil ? .null : JSONValue(slot.id.generation),
             "rss_bytes": JSONValue(ResidentMemory.bytes(of: pid) ?? 0),
             "in_flight": JSONValue(slot.process?.vitals?.inFlight ?? 0), "state": .string(slot.machine.state.word),
         ]
