@@ -64,7 +64,7 @@ import Testing
         let run = try await ProcessRunner.run(
             "bash",
             [
-                "-c", "set -o pipefail; \"$0\" --config \"$1\" status --watch | head -n 40", program,
+                "-c", "set -o pipefail; \"$0\" --config \"$1\" status --watch | head -n 20", program,
                 hostd.directory.file("hostd.yaml"),
             ]
         )
@@ -84,8 +84,11 @@ import Testing
             "bash",
             [
                 "-c",
-                "(sleep 2; printf q; sleep 1) | script -qec \"$0 --config $1 status --watch\" /dev/null",
-                program, hostd.directory.file("hostd.yaml"),
+                """
+                (until grep -qs ombout "$2"; do sleep 0.1; done; printf q; sleep 0.2) \\
+                    | script -qefc "$0 --config $1 status --watch" "$2"
+                """,
+                program, hostd.directory.file("hostd.yaml"), hostd.directory.file("picture"),
             ]
         )
         #expect(run.exit == .status(0))

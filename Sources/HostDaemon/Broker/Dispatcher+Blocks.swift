@@ -25,6 +25,8 @@ extension Dispatcher {
                 goOn(lane, now: now)
             }
         }
+        // Suspects wait beside their lanes.
+        touchAll()
         if !new.isEmpty { cancelClaimed { [self] item in isBlocked(item.row.target, item.source) } }
     }
 

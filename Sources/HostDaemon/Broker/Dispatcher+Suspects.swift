@@ -38,7 +38,8 @@ extension Dispatcher {
             wake(atMs: item.source.heldUntilMs)
             return false
         }
-        return !item.source.isPaused
+        // It runs without its lane where that is shut, but not where an operator shut it.
+        return !item.source.isPaused && !isBlocked(item.row.target, item.source)
     }
 
     private func hasPrey(_ hunter: any Consumer, now: Int64) -> Bool {
