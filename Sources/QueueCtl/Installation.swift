@@ -43,7 +43,7 @@ struct Hostd: ControlPort {
         let limit: Duration =
             switch command {
             // A million dead letters are requeued or dropped in one command.
-            case "dead.requeue", "dead.drop", "site.drop": .seconds(1800)
+            case "dead.requeue", "dead.drop", "site.drop", "target.replay", "target.block": .seconds(1800)
             // Answered when the new generation of each plugin has shown that it works.
             case "restart": .seconds(900)
             // A new plugin's workers have a minute to start, a site that is opened anew half a minute to drain.

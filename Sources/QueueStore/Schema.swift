@@ -66,6 +66,19 @@ enum Schema {
                     """
             )
         }
+        migrator.registerMigration("3") { db in
+            try db.execute(
+                sql: """
+                    -- Targets that an operator blocked; an empty site is all of them.
+                    CREATE TABLE block (
+                        pattern TEXT NOT NULL, site TEXT NOT NULL, since INTEGER NOT NULL,
+                        PRIMARY KEY (pattern, site)) STRICT, WITHOUT ROWID;
+                    CREATE INDEX lane_key ON lane (key);
+                    -- When it failed last; 0 = never.
+                    ALTER TABLE lane ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
+                    """
+            )
+        }
         return migrator
     }
 }

@@ -120,6 +120,26 @@ final class BrokerHarness: Sendable {
         return port
     }
 
+    /// Sends these numbers as items of queue `out`, each once the one before it is on disk.
+    func send(
+        _ bodies: some Sequence<Int>,
+        site: String = "alice",
+        target: String,
+        headers: [String: String] = [:]
+    ) async throws {
+        let client = try await stomp()
+        // STOMP's escape of a colon.
+        let escaped = target.replacing(":", with: "\\c")
+        let more = headers.map { "\($0.key):\($0.value)\n" }.joined()
+        for body in bodies {
+            try await client.send(
+                "SEND\ndestination:/queue/statusnet/main\nsite:\(site)\nqueue:out\ntarget:\(escaped)\n"
+                    + "receipt:\(body)\n\(more)\n\(body)\0"
+            )
+            try await client.receipt("\(body)")
+        }
+    }
+
     func stomp(version: String? = "1.2") async throws -> StompTestClient {
         let client = try await StompTestClient.connect(port: try await port())
         try await client.connect(version: version)

@@ -132,7 +132,7 @@ extension StoreTransaction {
     }
 
     /// Saves the lane of `item`, open until `next`.
-    func shut(_ item: StoredItem, next: Int64 = 5000, isOpen: Bool = true, reason: String = "down") throws {
+    func shut(_ item: StoredItem, next: Int64 = 5000, state: StoredLane.State = .open, reason: String = "down") throws {
         guard let hash = item.lane else { throw TestSupportError.missing("the lane of item \(item.id)") }
         try save(
             lane: StoredLane(
@@ -140,7 +140,7 @@ extension StoreTransaction {
                 queue: item.queue,
                 site: item.site,
                 key: item.laneName,
-                isOpen: isOpen,
+                state: state,
                 nextAttemptMs: next,
                 openings: 1,
                 reason: reason

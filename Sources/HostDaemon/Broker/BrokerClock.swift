@@ -14,7 +14,10 @@ package protocol BrokerClock: Sendable {
 
 extension BrokerClock {
     /// For people: the time that their clocks will show at a steady moment.
-    func wall(atSteady ms: Int64) -> Int64 { ms + wallMs - steadyMs }
+    func wall(atSteady ms: Int64) -> Int64 { ms + aheadMs }
+
+    /// How far the wall clock is ahead of the steady one.
+    var aheadMs: Int64 { wallMs - steadyMs }
 }
 
 package struct SystemBrokerClock: BrokerClock {

@@ -28,6 +28,12 @@ struct BrokerCommands {
         case "notice": notice(request)
         case "pause", "resume": pause(request)
         case "site.drop": siteDrop(request)
+        case "target.show": targetShow(request)
+        case "target.retry": targetRetry(request)
+        case "target.replay": targetReplay(request)
+        case "target.block": targetBlock(request)
+        case "target.unblock": targetUnblock(request)
+        case "target.blocks": targetBlocks(request)
         default: reply(ControlReply(id: request.id, error: "the broker has no command \"\(request.command)\""))
         }
     }
@@ -98,7 +104,7 @@ struct BrokerCommands {
             .object([
                 "id": JSONValue(item.id), "queue": .string(item.queue), "target": .string(item.target),
                 "state": .string(stateWord(item)), "attempts": JSONValue(item.attempts),
-                "next_attempt": item.nextAttemptMs > 0 ? .string(time(item.nextAttemptMs + aheadMs)) : .null,
+                "next_attempt": moment(item.nextAttemptMs, aheadMs: aheadMs),
                 "reason": .string(item.reason), "text": .string(item.text),
             ])
         }
@@ -175,5 +181,10 @@ struct BrokerCommands {
 
     static func time(_ ms: Int64) -> String {
         LogTime(milliseconds: ms).description
+    }
+
+    /// null: there is no such time.
+    static func moment(_ ms: Int64, aheadMs: Int64 = 0) -> JSONValue {
+        ms > 0 && ms != StoredLane.never ? .string(time(ms + aheadMs)) : .null
     }
 }

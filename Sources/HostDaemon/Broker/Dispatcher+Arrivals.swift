@@ -31,14 +31,15 @@ extension Dispatcher {
         store.read { (reader) throws(QueueStoreError) in
             (
                 try reader.names(), try reader.readySources(), try reader.nextDue(), try reader.nextLane(),
-                try reader.allLanes(), try reader.pauses()
+                try reader.allLanes(), try reader.pauses(), try reader.blocks()
             )
         } completion: { result in
             switch result {
             case .failure(let error): completion(error)
-            case .success(let (names, rows, nextDue, nextLane, allLanes, pauses)):
+            case .success(let (names, rows, nextDue, nextLane, allLanes, pauses, blocks)):
                 let dispatcher = me.value
                 dispatcher.set(pauses)
+                dispatcher.set(blocks)
                 for (id, name) in names { dispatcher.learn(id, name) }
                 for lane in allLanes { dispatcher.shutLanes[lane] = 0 }
                 // All sources first: how many there are says how much of each is read.
@@ -61,7 +62,10 @@ extension Dispatcher {
             switch row.state {
             case .ready, .delayed, .parked: break
             // Its queue and site may be names that somebody made up: nothing is kept of them here.
-            case .done, .dead, .discarded: continue
+            case .dead:
+                deaths.add(1, nowMs: now)
+                continue
+            case .done, .discarded: continue
             }
             // An operator's requeue: older copies are still to be skipped, this one isn't.
             if buried[row.id] != nil { buried[row.id] = row.seq }
@@ -134,9 +138,15 @@ extension Dispatcher {
 
     // MARK: Burials by others
 
-    /// Items that a delete frame buried in the store: those that are in memory are skipped when their turn comes.
+    /// Items that a delete frame, or an operator, buried in the store: those that are in memory are skipped when their
+    /// turn comes, and those in a handler are to end soon.
     func skip(_ dropped: [DroppedItem]) {
-        for item in dropped where mayBeInMemory(item) { buried[item.id] = .max }
+        var ids: Set<Int64> = []
+        for item in dropped where mayBeInMemory(item) {
+            buried[item.id] = .max
+            ids.insert(item.id)
+        }
+        if !ids.isEmpty { cancelClaimed { ids.contains($0.row.id) } }
     }
 
     private func mayBeInMemory(_ item: DroppedItem) -> Bool {

@@ -118,7 +118,7 @@ extension Dispatcher {
             start(item, in: lane, now: now)
             return item
         }
-        if lane.hasBacklog || lane.machine.isShut(nowMs: now) || lane.pending.count >= Lane.pendingLimit {
+        if lane.hasBacklog || lane.isShut(nowMs: now) || lane.pending.count >= Lane.pendingLimit {
             park(item, in: lane)
         } else {
             lane.wait(item)
@@ -134,6 +134,11 @@ extension Dispatcher {
         }
         if item.row.expiresMs > 0, !item.source.line.isPlain, item.row.expiresMs <= clock.wallMs {
             bury(item, .expired, "it waited until it expired")
+            leaveLane(item, now: now)
+            return nil
+        }
+        // A lane that is named for its target is blocked as such.
+        if !blockedTargets.isEmpty, !item.row.laneKey.isEmpty, holdBlocked(item, now: now) {
             leaveLane(item, now: now)
             return nil
         }

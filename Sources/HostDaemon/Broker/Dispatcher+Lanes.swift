@@ -21,6 +21,7 @@ extension Dispatcher {
 
     private func newLane(_ hash: LaneHash, key: String, source: Source) -> Lane {
         let lane = Lane(hash: hash, key: key, source: source, machine: LaneStateMachine(limits: limits(source)))
+        lane.isBlocked = isBlocked(key, source)
         lanes[hash] = lane
         return lane
     }
@@ -54,7 +55,7 @@ extension Dispatcher {
         guard lane.isIdle, !lane.hasBacklog, lanes[lane.hash] === lane else { return }
         if lane.isSaved {
             // A shut lane's row says until when. Where that time has come and nothing waits, nobody needs it.
-            guard lane.machine.canStart(nowMs: now) else { return }
+            guard lane.canStart(nowMs: now) else { return }
             lane.isSaved = false
             lane.isLeaving = true
             batch.removedLanes.insert(lane.hash)
@@ -127,7 +128,7 @@ extension Dispatcher {
         for hash in saved {
             guard let lane = lanes[hash] else { continue }
             if !removed.contains(hash) { lane.isLeaving = false }
-            if let next = lane.machine.nextAttemptMs, next > now, lane.isSaved, lane.isIdle {
+            if let next = lane.nextAttemptMs, next > now, lane.isSaved, lane.isIdle {
                 lanes[hash] = nil
                 shutLanes[hash] = lane.lastProbedID
             }
@@ -165,7 +166,7 @@ extension Dispatcher {
             if fresh.isEmpty, after > 0 {
                 // The end of a round: the next one starts at the lane's head.
                 lane.lastProbedID = 0
-            } else if lane.machine.isShut(nowMs: now), !lane.machine.canStart(nowMs: now) {
+            } else if lane.isShut(nowMs: now), !lane.canStart(nowMs: now) {
                 // It was shut meanwhile: they stay where they are.
                 return
             } else {
@@ -196,7 +197,7 @@ extension Dispatcher {
                 lane = known
             } else {
                 lane = bringUp(row.hash, key: row.key, source: source)
-                if row.isOpen {
+                if row.state == .open {
                     lane.machine = LaneStateMachine(
                         limits: limits(source),
                         openUntilMs: row.nextAttemptMs,
@@ -206,9 +207,12 @@ extension Dispatcher {
                     lane.machine = LaneStateMachine(limits: limits(source))
                 }
                 lane.reason = row.reason
+                lane.failedMs = row.failedMs
             }
             lane.isSaved = true
             lane.hasBacklog = true
+            // It was blocked after it had been read.
+            if lane.isBlocked { save(lane) }
             listIfReady(lane, now: now)
         }
     }
@@ -231,13 +235,14 @@ extension Dispatcher {
         let now = clock.steadyMs
         if key.isEmpty {
             source.heldUntilMs = ms == 0 ? 0 : now + ms
+            source.holdReason = text
             if ms == 0 { touch(source) } else { wake(atMs: source.heldUntilMs) }
             return
         }
         let lane = bringUp(LaneHash(site: source.site, queue: source.queue, key: key), key: key, source: source)
         lane.machine.hold(untilMs: now + ms, nowMs: now)
         if !text.isEmpty { lane.reason = text }
-        if lane.machine.isShut(nowMs: now) { shut(lane) }
+        if lane.isShut(nowMs: now) { shut(lane) }
         goOn(lane, now: now)
     }
 }

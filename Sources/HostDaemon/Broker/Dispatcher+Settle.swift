@@ -96,11 +96,13 @@ extension Dispatcher {
     /// True: its circuit is open now.
     private func failed(_ lane: Lane?, _ outcome: Outcome, wasProbe: Bool, now: Int64) -> Bool {
         guard let lane else { return false }
-        guard outcome.reason.isTargets else {
+        // What was cut short since its target was blocked says nothing of the target.
+        guard outcome.reason.isTargets, !lane.isBlocked else {
             lane.machine.abandon(wasProbe: wasProbe, nowMs: now)
             return false
         }
         lane.reason = outcome.text.isEmpty ? outcome.reason.word : outcome.text
+        lane.failedMs = now
         return lane.machine.fail(
             wasProbe: wasProbe,
             nowMs: now,
@@ -120,7 +122,8 @@ extension Dispatcher {
     ) {
         if outcome.maybeDelivered { item.counts.maybe += 1 }
         // While the circuit is open its probes charge the lane, not the item: an outage uses up nobody's attempts.
-        if !(wasProbe && outcome.reason.isTargets) { item.counts.attempts += 1 }
+        // Nor does a block that cut it short.
+        if !(wasProbe && outcome.reason.isTargets), lane?.isBlocked != true { item.counts.attempts += 1 }
         if item.counts.attempts > maxAttempts(item) {
             bury(item, .maxRetries, outcome.text.isEmpty ? "reason: \(outcome.reason.word)" : outcome.text)
             return
@@ -142,7 +145,8 @@ extension Dispatcher {
     /// The item waits by itself; in an ordered queue its lane waits with it.
     private func later(_ item: ActiveItem, _ lane: Lane?, _ outcome: Outcome, now: Int64, minimumMs: Int64) {
         let wait = outcome.delayMs > 0 ? Int64(outcome.delayMs) : max(minimumMs, Int64(outcome.holdMs))
-        if let lane, item.source.line.isOrdered || lane.machine.isShut(nowMs: now) {
+        if let lane, item.source.line.isOrdered || lane.isShut(nowMs: now) {
+            if !outcome.text.isEmpty, !lane.isBlocked { lane.reason = outcome.text }
             parkAndHold(item, in: lane, untilMs: now + wait, now: now, text: outcome.text)
             return
         }
@@ -198,7 +202,7 @@ extension Dispatcher {
             suspect(item)
         } else if let lane {
             let now = clock.steadyMs
-            if lane.machine.isShut(nowMs: now), !lane.machine.canStart(nowMs: now) {
+            if lane.isShut(nowMs: now), !lane.canStart(nowMs: now) {
                 park(item, in: lane)
             } else {
                 lane.wait(item)
@@ -214,7 +218,10 @@ extension Dispatcher {
         batch.burials.append(
             WriteBatch.Burial(id: item.row.id, reason: reason, text: text, counts: item.counts, isKept: isKept)
         )
-        if isKept { count(item, "dead") }
+        if isKept {
+            count(item, "dead")
+            deaths.add(1, nowMs: clock.steadyMs)
+        }
         scheduleTurn()
     }
 

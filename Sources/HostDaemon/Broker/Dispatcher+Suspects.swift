@@ -54,7 +54,8 @@ extension Dispatcher {
             wake(atMs: item.source.heldUntilMs)
             return false
         }
-        return item.source.isOpen
+        // It runs without its lane where that is shut, but not where an operator shut it.
+        return item.source.isOpen && !isBlocked(item.row.target, item.source)
     }
 
     private func hasPrey(_ hunter: any Consumer, now: Int64) -> Bool {
@@ -68,7 +69,7 @@ extension Dispatcher {
     private func freeLane(of item: ActiveItem, now: Int64) -> Lane? {
         guard let hash = item.row.lane, shutLanes[hash] == nil else { return nil }
         let lane = lane(hash, of: item)
-        return lane.machine.canStart(nowMs: now) ? lane : nil
+        return lane.canStart(nowMs: now) ? lane : nil
     }
 
     /// Something of a consumer ended: a hunter takes the next suspect now, or is a worker like any other again.

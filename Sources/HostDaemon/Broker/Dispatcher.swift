@@ -12,7 +12,7 @@ import QueueStore
 ///
 /// Confined to the broker's loop. What it wants written gathers in `batch` and is written once a turn of the loop.
 /// `+Arrivals` brings items in from the store, `+Choice` picks the next one, `+Lanes` and `+Suspects` hold some back,
-/// `+Settle` ends deliveries, `+Writes` tells the store.
+/// `+Settle` ends deliveries, `+Blocks` stops some targets', `+Writes` tells the store.
 final class Dispatcher {
     let loop: any EventLoop
     let store: QueueStore
@@ -26,6 +26,11 @@ final class Dispatcher {
     private(set) var linesByName: [String: QueueLine] = [:]
     private var sourceCount = 0
     private(set) var pauses: [Pause: Bool] = [:]
+    /// What an operator blocked; `+Blocks` keeps lanes to it.
+    var blocks: [TargetBlock] = []
+    var blockedTargets = TargetBlocks()
+    /// Dead letters made in the last hour, in spans of six minutes.
+    var deaths = CountRing(spanMs: 360_000)
     /// Lanes with something in memory, or that taught something.
     var lanes: [LaneHash: Lane] = [:]
     /// Lanes of which only the store knows until their time comes, each with the item that was probed last.

@@ -67,6 +67,14 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         nextDelivery += 1
     }
 
+    func cancel(where isMeant: (ActiveItem) -> Bool) {
+        let ids = inFlight.filter { isMeant($0.value) }.keys.sorted()
+        guard !ids.isEmpty, let context else { return }
+        // Behind the message that brought them.
+        flush()
+        context.writeAndFlush(wrapOutboundOut(.cancel(ids)), promise: nil)
+    }
+
     func flush() {
         guard !outbox.isEmpty, let context else { return }
         var batch = BatchBuilder(names: core.dispatcher.names)

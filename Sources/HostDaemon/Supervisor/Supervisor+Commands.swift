@@ -50,8 +50,8 @@ extension Supervisor {
         guard let broker = slots[.broker]?.readyLink else {
             return reply.fail("the broker isn't running just now; hostd starts it again: see its log")
         }
-        // A million dead letters take their time.
-        let isBulk = ["dead.requeue", "dead.drop", "site.drop"].contains(request.command)
+        // A million items take their time.
+        let isBulk = ["dead.requeue", "dead.drop", "site.drop", "target.replay", "target.block"].contains(request.command)
         broker.request(request.command, request.arguments, timeLimit: isBulk ? .seconds(1800) : .seconds(30))
             .whenComplete { result in
                 switch result {
@@ -66,13 +66,12 @@ extension Supervisor {
 
     private func answerStatus(_ reply: PendingReply) {
         let own: [String: JSONValue] = ["hostd": hostReport, "processes": processesReport]
-        let none: [String: JSONValue] = ["queues": .array([]), "lanes": .array([])]
+        let needs = HostNeeds(plugins: pluginsReport, sites: sitesReport, configErrors: configErrors.sorted { $0.key < $1.key }.flatMap(\.value))
         guard let broker = slots[.broker]?.readyLink else {
-            return reply.succeed(.object(none.merging(own) { $1 }))
+            return reply.succeed(needs.status(own: own, brokers: nil))
         }
         broker.request("status", timeLimit: Self.viewLimit).whenComplete { result in
-            let brokers = (try? result.get())?.object ?? [:]
-            reply.succeed(.object(none.merging(brokers) { $1 }.merging(own) { $1 }))
+            reply.succeed(needs.status(own: own, brokers: try? result.get()))
         }
     }
 

@@ -18,6 +18,7 @@ extension Supervisor {
     var processesReport: JSONValue {
         let own: [String: JSONValue] = [
             "role": .string("supervisor"), "pid": JSONValue(getpid()), "plugin": .null, "group": .null,
+            "version": .string(HostVersion.current),
             "generation": .null, "rss_bytes": JSONValue(ResidentMemory.bytes(of: getpid()) ?? 0),
             "in_flight": .int(0), "state": .string("ready"),
         ]
@@ -32,9 +33,12 @@ extension Supervisor {
         let pid = slot.process?.child.pid ?? 0
         let plugins = slot.plugins.map(\.rawValue).joined(separator: ",")
         let isWorker = slot.id.role == .worker
+        let versions = slot.members.map(\.descriptor.version).joined(separator: ",")
         return [
             "role": .string(slot.id.role.rawValue), "pid": JSONValue(pid),
-            "plugin": isWorker ? .string(plugins) : .null, "group": isWorker ? .string(slot.id.unit) : .null,
+            "plugin": isWorker ? .string(plugins) : .null,
+            "version": .string(isWorker ? versions : HostVersion.current),
+            "group": isWorker ? .string(slot.id.unit) : .null,
             "generation": isWorker ? JSONValue(slot.id.generation) : .null,
             "rss_bytes": JSONValue(ResidentMemory.bytes(of: pid) ?? 0),
             "in_flight": JSONValue(slot.process?.vitals?.inFlight ?? 0), "state": .string(slot.machine.state.word),
