@@ -10,7 +10,6 @@ extension HostConfig {
             ("workers.isolate", workers.isolate != plain.workers.isolate),
             ("workers.canary", workers.canary != plain.workers.canary),
             ("workers.memory_limit", workers.memoryLimit != plain.workers.memoryLimit),
-            ("queue.dead_letter_dir", queue.deadLetterDir != nil),
             ("queue.softlimit", queue.softlimit != plain.queue.softlimit),
             ("queue.debug_memory", queue.debugMemory),
             ("queue.monitor", queue.monitor != nil),

@@ -109,8 +109,8 @@ import Testing
         var config = HostConfig(folder: "/")
         #expect(config.keysWithoutEffect.isEmpty)
         config.queue.maxRetries = 3
-        config.queue.deadLetterDir = "dead"
+        config.queue.debugMemory = true
         config.workers.canary = .seconds(0)
-        #expect(config.keysWithoutEffect == ["workers.canary", "queue.dead_letter_dir"])
+        #expect(config.keysWithoutEffect == ["workers.canary", "queue.debug_memory"])
     }
 }

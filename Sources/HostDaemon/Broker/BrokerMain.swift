@@ -158,12 +158,14 @@ private final class BrokerProcess {
         }
         core.dispatcher.isStopping = true
         core.dispatcher.flushWrites()
-        core.store.close {
-            guard let channel else {
-                exit.succeed(0)
-                return
+        core.deadFiles.stop {
+            core.store.close {
+                guard let channel else {
+                    exit.succeed(0)
+                    return
+                }
+                channel.sendLast(.drained).whenComplete { _ in exit.succeed(0) }
             }
-            channel.sendLast(.drained).whenComplete { _ in exit.succeed(0) }
         }
     }
 }

@@ -117,7 +117,7 @@ final class NoticeDistributor: Consumer {
         let counts = item.counts
         let since = now - core.configuration.dedupeWindowMs
         let me = NIOLoopBound((self, item), eventLoop: core.loop)
-        core.store.write { (transaction) throws(QueueStoreError) in
+        core.store.write(as: .intake) { (transaction) throws(QueueStoreError) in
             var stored = StoredItems()
             var dropped: [DroppedItem] = []
             guard let templates else {

@@ -24,12 +24,38 @@ extension BrokerCommands {
                         result: .object([
                             "queues": .array(commands.queues(counts, names)),
                             "lanes": .array(commands.lanes(lanes, names)),
+                            "store": commands.store, "attention": .array(commands.attention),
                             "listen": commands.listeners.port.map { JSONValue($0) } ?? .null,
                         ])
                     )
                 )
             }
         }
+    }
+
+    private var store: JSONValue {
+        let space = core.store.space
+        return .object([
+            "bytes": JSONValue(space.fileBytes), "used_bytes": JSONValue(space.usedBytes),
+            "max_bytes": core.configuration.maxStoreBytes.map { JSONValue($0) } ?? .null,
+            "disk_free_bytes": space.diskFree.map { JSONValue($0) } ?? .null,
+            "producers_wait": .bool(core.upkeep.isShort),
+        ])
+    }
+
+    /// What needs a person, a sentence each.
+    private var attention: [JSONValue] {
+        var sentences: [String] = []
+        if let shortage = core.upkeep.shortage { sentences.append(shortage) }
+        if core.dispatcher.isHoldingWrites {
+            sentences.append("the disk is full: outcomes can't be written, and nothing is handed out until they are")
+        }
+        if let failure = core.deadFiles.failure {
+            sentences.append(
+                "dead letters wait for their files in queue.dead_letter_dir (\(failure)); they are safe in the store"
+            )
+        }
+        return sentences.map(JSONValue.string)
     }
 
     private func queues(_ counts: [StateCount], _ names: [NameID: String]) -> [JSONValue] {

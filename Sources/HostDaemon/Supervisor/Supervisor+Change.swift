@@ -54,6 +54,7 @@ extension Supervisor {
             logger.warning("a changed state_dir waits for a restart of hostd itself")
             read.config.stateDir = deployment.config.stateDir
         }
+        try DeadLetterDirectory.prepare(read.config.queue.deadLetterDir)
         return read
     }
 

@@ -9,7 +9,7 @@ struct StatusView {
 
     func rendered(in terminal: Terminal) -> String {
         [
-            headline(terminal),
+            headline(terminal) + attention(terminal),
             section("Queues", queues, none: "No queue has seen an item yet.", terminal),
             section("Lanes that back off", lanes, none: "No lane backs off.", terminal),
             section("Processes", processes, none: "No process runs.", terminal),
@@ -22,6 +22,11 @@ struct StatusView {
         if let pid = hostd?["pid"]?.int { parts.append("pid \(pid)") }
         if let uptime = hostd?["uptime_s"]?.int { parts.append("up " + Figures.span(seconds: uptime)) }
         return parts.joined(separator: " · ") + "\n"
+    }
+
+    private func attention(_ terminal: Terminal) -> String {
+        let sentences = status["attention"]?.array?.compactMap(\.string) ?? []
+        return sentences.map { terminal.paint("! " + DisplayText($0).text, .bad) + "\n" }.joined()
     }
 
     private func section(_ title: String, _ table: Table, none: String, _ terminal: Terminal) -> String {
