@@ -84,7 +84,6 @@ package final class QueueStore: Sendable {
             }
             (firstID, id) = (transaction.firstID, transaction.storeID)
             measured = NIOLockedValueBox(space)
-            if maxPages == nil { reserve.hold(diskFree: space.diskFree) }
             pageReader = try reader.unsafeRead { db in
                 guard let connection = db.sqliteConnection else { throw QueueStoreError.closed }
                 return try StoreReader(connection)
@@ -217,6 +216,7 @@ package final class QueueStore: Sendable {
     package func look(completion: @escaping @Sendable () -> Void) {
         writeQueue.async { [self] in
             measure()
+            if reserve.isWanted { reserve.hold(diskFree: diskFree()) }
             deliver(completion)
         }
     }
@@ -227,12 +227,17 @@ package final class QueueStore: Sendable {
     }
 
     /// Puts what is in the WAL into the file, as far as readers let it: where pages were given back, the file shrinks.
-    ///
-    /// Where there is room again, it is also when some of the disk is held back for the next shortage.
     package func checkpoint() {
         writeQueue.async { [self] in
             writer.writeWithoutTransaction { db in _ = try? db.checkpoint(.passive) }
-            if limit.diskPages == nil { reserve.hold(diskFree: diskFree()) }
+        }
+    }
+
+    /// Holds some of a roomy disk back for the day on which it is full: now, or with a later `look`.
+    package func holdReserve() {
+        writeQueue.async { [self] in
+            reserve.isWanted = true
+            reserve.hold(diskFree: diskFree())
         }
     }
 

@@ -62,6 +62,8 @@ final class DiskReserve {
     /// As much as the WAL takes before it is used again from its start.
     static let bytes: Int64 = 16 << 20
 
+    /// Set for the store of a daemon, not for every store of a test.
+    var isWanted = false
     private let path: String
     private var isHeld = false
 

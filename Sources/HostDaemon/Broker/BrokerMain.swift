@@ -101,6 +101,7 @@ private final class BrokerProcess {
             fail("\(error)")
             return
         }
+        store.holdReserve()
         let core = BrokerCore(
             configuration: configuration,
             loop: loop,
