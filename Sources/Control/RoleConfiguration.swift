@@ -56,6 +56,8 @@ package struct BrokerConfiguration: Codable, Hashable, Sendable {
     package var targetConcurrency = 20
     package var expiresMs: Int64 = 5 * 86_400_000
     package var historyMs: Int64 = 7 * 86_400_000
+    /// Bytes; nil = only the disk's own end.
+    package var maxStoreBytes: Int64?
     package var dedupeWindowMs: Int64 = 86_400_000
     package var priorities: [QueueName: Int] = [:]
     /// Logs memory figures at debug level.

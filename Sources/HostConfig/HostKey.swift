@@ -48,6 +48,7 @@ package struct HostKey: Sendable {
         HostKey("queue.target_concurrency", .live, \.queue.targetConcurrency),
         HostKey("queue.expires", .live, \.queue.expires),
         HostKey("queue.history", .live, \.queue.history),
+        HostKey("queue.max_store", .live, \.queue.maxStore),
         HostKey("queue.priorities", .live, \.queue.priorities),
         HostKey("queue.dedupe_window", .live, \.queue.dedupeWindow),
         HostKey("queue.softlimit", .live, \.queue.softlimit),

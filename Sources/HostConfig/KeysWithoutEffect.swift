@@ -6,7 +6,6 @@ extension HostConfig {
     /// hostd names them at start, so that nobody relies on what isn't there yet.
     package var keysWithoutEffect: [String] {
         let keys: [(String, Bool)] = [
-            ("queue.dead_letter_dir", queue.deadLetterDir != nil),
             ("queue.monitor", queue.monitor != nil),
             ("cache.servers", !cache.servers.isEmpty),
             ("snmp.agentx", snmp.agentx != nil),

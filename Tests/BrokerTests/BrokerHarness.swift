@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import QueueCore
@@ -39,6 +40,7 @@ final class BrokerHarness: Sendable {
         directory: TemporaryDirectory? = nil,
         clock: any BrokerClock = SystemBrokerClock(),
         maxPages: Int? = nil,
+        diskFree: NIOLockedValueBox<Int64>? = nil,
         change: (inout BrokerConfiguration) -> Void = { _ in }
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
@@ -56,11 +58,16 @@ final class BrokerHarness: Sendable {
         self.configuration = configuration
         let loop = group.next()
         parts = NIOLoopBoundBox.makeEmptyBox(valueType: (BrokerCore, Listeners).self, eventLoop: loop)
+        var free: (@Sendable () -> Int64?)?
+        if let diskFree { free = { diskFree.withLockedValue { Optional($0) } } }
+        let readFree = free
         let (settled, log, group, hunted) = (configuration, commands, group, hunted)
         let parts = parts
         try await loop.flatSubmit { () -> EventLoopFuture<Void> in
             do {
-                let store = try QueueStore(path: settled.storePath, maxPages: maxPages) { work in loop.execute(work) }
+                let store = try QueueStore(path: settled.storePath, maxPages: maxPages, diskFree: readFree) { work in
+                    loop.execute(work)
+                }
                 let core = BrokerCore(
                     configuration: settled,
                     loop: loop,
@@ -231,7 +238,7 @@ final class BrokerHarness: Sendable {
             core.dispatcher.isStopping = true
             core.dispatcher.batch = WriteBatch()
             listeners.close()
-            core.store.close { promise.succeed() }
+            core.deadFiles.stop { core.store.close { promise.succeed() } }
             return promise.futureResult
         }.get()
         try await group.shutdownGracefully()

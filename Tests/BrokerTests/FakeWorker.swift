@@ -124,3 +124,12 @@ final class FakeWorker: Sendable {
         func channelInactive(context: ChannelHandlerContext) { items.finish() }
     }
 }
+
+extension Outcome {
+    /// Given up, to be kept as a dead letter.
+    static func kept(_ text: String) -> Outcome {
+        var outcome = Outcome(.discard, reason: .gone, text: text)
+        outcome.keep = true
+        return outcome
+    }
+}

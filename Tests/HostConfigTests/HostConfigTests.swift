@@ -53,6 +53,7 @@ private func lines(_ text: String) -> [String] {
               target_concurrency: 7
               expires: 2h
               history: 90m
+              max_store: 20GiB
               priorities: { omb: 9, twitterout: 0 }
               dedupe_window: 500ms
               softlimit: 100MiB
@@ -102,6 +103,7 @@ private func lines(_ text: String) -> [String] {
         expected.queue.targetConcurrency = 7
         expected.queue.expires = .seconds(7200)
         expected.queue.history = .seconds(5400)
+        expected.queue.maxStore = .mebibytes(20 << 10)
         expected.queue.priorities = [QueueName(unchecked: "omb"): 9, QueueName(unchecked: "twitterout"): 0]
         expected.queue.dedupeWindow = .milliseconds(500)
         expected.queue.softlimit = .size(.mebibytes(100))

@@ -108,6 +108,31 @@ import TestSupport
         #expect(!run.errors.contains("\n"))
     }
 
+    @Test("status tells first what needs a person")
+    func attention() async throws {
+        let hostd = try await FakeHostd { _ in
+            .success(.object(["needs": .array([.string("the disk is full\u{1B}[2J")])]))
+        }
+        let lines = try await hostd.queuectl("status").output.split(separator: "\n")
+        #expect(lines.dropFirst().first?.hasPrefix("! the disk is full") == true)
+        #expect(!lines.joined().contains("\u{1B}"))
+        await hostd.stop()
+    }
+
+    @Test("A page without letters isn't the end where there is a next one")
+    func emptyPage() async throws {
+        let hostd = try await FakeHostd { request in
+            let after = request.arguments["after"]?.int ?? 0
+            let letters = after < 20_000 ? [] : [Self.letter(20_001)]
+            return .success(
+                .object(["items": .array(letters), "next": after < 20_000 ? .int(after + 10_000) : .null])
+            )
+        }
+        let run = try await hostd.queuectl("dead", "list", "--json", "--target", "http://rare/")
+        #expect(try Self.decode(run.output).array?.compactMap { $0["id"]?.int } == [20_001])
+        await hostd.stop()
+    }
+
     @Test("dead list pages through all of them, in JSON and for people")
     func deadList() async throws {
         let hostd = try await FakeHostd { .success(Self.page($0, of: 2500)) }
@@ -154,14 +179,33 @@ import TestSupport
     func deadChange() async throws {
         let hostd = try await FakeHostd { request in
             request.command == "dead.list"
-                ? .success(Self.page(request, of: 5)) : .success(.object(["count": .int(1234)]))
+                ? .success(Self.page(request, of: 5))
+                : .success(.object(["count": .int(1234), "refused": .int(request.command == "dead.requeue" ? 2 : 0)]))
         }
-        #expect(try await hostd.queuectl("dead", "requeue", "-q", "ombout").output == "1,234 requeued")
+        let requeued = try await hostd.queuectl("dead", "requeue", "-q", "ombout")
+        #expect(requeued.output == "1,234 requeued, 2 stay dead: queuectl dead list says why")
         #expect(
             hostd.requests.all.last?.arguments == ["queue": .string("ombout"), "dry_run": .bool(false)]
         )
         #expect(try await hostd.queuectl("dead", "drop", "--all", "--dry-run").output == "1,234 would be dropped")
         #expect(hostd.requests.all.last?.arguments == ["dry_run": .bool(true)])
+        let young = try await hostd.queuectl(
+            "dead",
+            "drop",
+            "--newer-than",
+            "2h",
+            "--reason",
+            "gone",
+            "--older-than",
+            "1m"
+        )
+        #expect(young.output == "1,234 dropped")
+        #expect(
+            hostd.requests.all.last?.arguments == [
+                "newer_than_ms": .int(7_200_000), "older_than_ms": .int(60_000), "reason": .string("gone"),
+                "dry_run": .bool(false),
+            ]
+        )
         let wrong = try await hostd.queuectl("dead", "drop", "2", "77")
         #expect(wrong.status == 1)
         #expect(hostd.requests.all.last?.command == "dead.list")

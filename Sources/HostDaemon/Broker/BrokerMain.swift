@@ -107,6 +107,7 @@ private final class BrokerProcess {
             fail("\(error)")
             return
         }
+        store.holdReserve()
         let core = BrokerCore(
             configuration: configuration,
             loop: loop,
@@ -165,12 +166,14 @@ private final class BrokerProcess {
         }
         core.dispatcher.isStopping = true
         core.dispatcher.flushWrites()
-        core.store.close {
-            guard let channel else {
-                exit.succeed(0)
-                return
+        core.deadFiles.stop {
+            core.store.close {
+                guard let channel else {
+                    exit.succeed(0)
+                    return
+                }
+                channel.sendLast(.drained).whenComplete { _ in exit.succeed(0) }
             }
-            channel.sendLast(.drained).whenComplete { _ in exit.succeed(0) }
         }
     }
 }

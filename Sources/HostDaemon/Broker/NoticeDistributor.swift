@@ -63,7 +63,7 @@ final class NoticeDistributor: Consumer {
         )
         let counts = item.counts
         let me = NIOLoopBound((self, item), eventLoop: core.loop)
-        core.store.write { (transaction) throws(QueueStoreError) in
+        core.store.write(as: .intake) { (transaction) throws(QueueStoreError) in
             var stored = StoredItems()
             try distribution.run(row, counts, transaction, &stored)
             return stored

@@ -75,7 +75,7 @@ extension BrokerCommands {
     private func send(_ request: ControlRequest, _ replay: Replay, _ items: [Replayable], next: Int64?) {
         var replay = replay
         let directory = core.directory
-        let copies = items.compactMap { found -> (new: Incoming, old: Int64?)? in
+        let copies = items.compactMap { found -> (new: Incoming, old: Replayable?)? in
             if found.isFrameGone {
                 replay.frameGone += 1
                 return nil
@@ -84,19 +84,19 @@ extension BrokerCommands {
                 replay.refused += 1
                 return nil
             }
-            return (copy(of: found, site: site, queue: queue), found.item.state == .dead ? found.item.id : nil)
+            return (copy(of: found, site: site, queue: queue), found.item.state == .dead ? found : nil)
         }
         replay.count += copies.count
         if replay.isDryRun || copies.isEmpty { return proceed(request, replay, next: next) }
         let now = core.clock.steadyMs
         let (counted, store) = (replay, core.store)
         let me = NIOLoopBound(self, eventLoop: core.loop)
-        store.write { (transaction) throws(QueueStoreError) in
+        store.write(as: .intake) { (transaction) throws(QueueStoreError) in
             var stored = StoredItems()
             for copy in copies {
                 try stored.add(copy.new, transaction, nowMs: now, dedupeSince: 0)
                 // The copy stands for the dead letter from now on.
-                if let old = copy.old { try transaction.remove(old) }
+                if let old = copy.old { try transaction.drop(dead: old.item.id, site: old.site, queue: old.queue) }
             }
             return stored
         } completion: { result in

@@ -35,13 +35,39 @@ extension BrokerCommands {
                             "lanes": .array(commands.lanes(backing, names)),
                             "lanes_total": JSONValue(total),
                             "blocks": commands.describeBlocks(),
-                            "needs": .array(needs.sentences.map(JSONValue.string)),
+                            "needs": .array((commands.needsOfStore + needs.sentences).map(JSONValue.string)),
+                            "store": commands.store,
                             "listen": commands.listeners.port.map { JSONValue($0) } ?? .null,
                         ])
                     )
                 )
             }
         }
+    }
+
+    private var store: JSONValue {
+        let space = core.store.space
+        return .object([
+            "bytes": JSONValue(space.fileBytes), "used_bytes": JSONValue(space.usedBytes),
+            "max_bytes": core.configuration.maxStoreBytes.map { JSONValue($0) } ?? .null,
+            "disk_free_bytes": space.diskFree.map { JSONValue($0) } ?? .null,
+            "producers_wait": .bool(core.upkeep.isShort),
+        ])
+    }
+
+    /// What of the store needs a person, a sentence each.
+    private var needsOfStore: [String] {
+        var sentences: [String] = []
+        if let shortage = core.upkeep.shortage { sentences.append(shortage) }
+        if core.dispatcher.isHoldingWrites {
+            sentences.append("the disk is full: outcomes can't be written, and nothing is handed out until they are")
+        }
+        if let failure = core.deadFiles.failure {
+            sentences.append(
+                "dead letters wait for their files in queue.dead_letter_dir (\(failure)); they are safe in the store"
+            )
+        }
+        return sentences
     }
 
     private func queues(_ counts: [StateCount], _ names: [NameID: String]) -> [JSONValue] {

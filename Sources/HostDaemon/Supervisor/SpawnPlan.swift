@@ -83,6 +83,7 @@ struct SpawnPlan: Equatable {
         broker.targetConcurrency = queue.targetConcurrency
         broker.expiresMs = queue.expiresMs
         broker.historyMs = queue.historyMs
+        broker.maxStoreBytes = queue.maxStore?.bytes
         broker.dedupeWindowMs = queue.dedupeWindowMs
         broker.priorities = queue.priorities.mapValues(Int.init)
         broker.version = HostVersion.current

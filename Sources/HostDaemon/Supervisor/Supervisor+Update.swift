@@ -16,16 +16,17 @@ extension Supervisor {
             only: change.only
         )
         guard change.only == nil else { return reading }
-        do throws(ConfigError) {
+        do {
             let read = try HostConfig.load(options.configPath)
             if read.stomp.servers.isEmpty {
+                try DeadLetterDirectory.prepare(read.queue.deadLetterDir)
                 reading.host = HostConfigReload(inForce: deployment.config, read: read)
             } else {
                 let file = read.file ?? HostConfig.defaultFile
                 reading.hostErrors = ["\(SupervisorError.externalBrokers(file: file))"]
             }
         } catch {
-            reading.hostErrors = error.all.map(\.description)
+            reading.hostErrors = error.lines
         }
         return reading
     }

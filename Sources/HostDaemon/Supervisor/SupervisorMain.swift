@@ -57,6 +57,7 @@ package enum SupervisorMain {
         do {
             let deployment = try Deployment.load(options.configPath, threads: options.threads)
             let state = try StateDirectory.open(deployment.config.stateDir)
+            try DeadLetterDirectory.prepare(deployment.config.queue.deadLetterDir)
             let inbox = SupervisorInbox()
             let loop = MultiThreadedEventLoopGroup.singleton.next()
             let supervisor = Supervisor(
