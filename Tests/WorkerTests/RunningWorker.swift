@@ -12,17 +12,17 @@ import WorkerLink
 
 @testable import Worker
 
-/// A worker in this process, with a memory broker and a supervisor that a test plays.
+/// A worker in this process, with a fake broker and a supervisor that a test plays.
 final class RunningWorker: Sendable {
     let directory: TemporaryDirectory
     let said = EventLog<ChildMessage>()
     /// The exit status.
     let exits = EventLog<Int32>()
-    let broker = MemoryBroker.Notes()
+    let broker = FakeBrokerPort.Notes()
     let loop: any EventLoop
     let configuration: WorkerConfiguration
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let parts: NIOLoopBoundBox<(worker: Worker?, broker: MemoryBroker?)>
+    private let parts: NIOLoopBoundBox<(worker: Worker?, broker: FakeBrokerPort?)>
 
     /// With two sites, alice and bob; `bob` gets `values`.
     init(bob values: [String: String] = [:], handlerTimeoutMs: Int = 60_000) async throws {
@@ -47,7 +47,7 @@ final class RunningWorker: Sendable {
         let loop = group.next()
         self.loop = loop
         let (said, exits, notes) = (said, exits, broker)
-        let parts = NIOLoopBoundBox<(worker: Worker?, broker: MemoryBroker?)>.makeBoxSendingValue(
+        let parts = NIOLoopBoundBox<(worker: Worker?, broker: FakeBrokerPort?)>.makeBoxSendingValue(
             (nil, nil),
             eventLoop: loop
         )
@@ -55,7 +55,7 @@ final class RunningWorker: Sendable {
         try await loop.submit {
             let surroundings = Worker.Surroundings(
                 port: { _, _ in
-                    let broker = MemoryBroker(loop: loop, notes: notes)
+                    let broker = FakeBrokerPort(loop: loop, notes: notes)
                     parts.value.broker = broker
                     return broker
                 },
