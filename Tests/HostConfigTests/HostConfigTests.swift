@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import QueueCore
+import TestSupport
 import Testing
 
 @testable import HostConfig
@@ -310,7 +311,7 @@ private func lines(_ text: String) -> [String] {
 
     @Test("A missing or unreadable file that was asked for is an error")
     func unreadable() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let path = folder.path
         #expect(throws: ConfigError.unreadable(file: "\(path)/no.yaml", reason: "No such file or directory")) {
             try HostConfig.load("\(path)/no.yaml")
@@ -332,7 +333,7 @@ private func lines(_ text: String) -> [String] {
 
     @Test("loadAll gives the sites too, and the errors of all files together")
     func loadAll() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let file = try folder.write("queue: { max_retries: 2 }\n", to: "hostd.yaml")
         try folder.write("server: alice.example\n", to: "sites.d/alice.yaml")
         let (config, sites) = try HostConfig.loadAll(file)
