@@ -12,7 +12,7 @@ import WorkerLink
 final class MemoryBrokerPort: BrokerPort, MemoryBroker.Claimant {
     private let loop: any EventLoop
     private let broker: MemoryBroker
-    private let credits: [QueueName: Int]
+    private var credits: [QueueName: QueueCredit]
     private weak var receiver: (any ClaimReceiver)?
     /// By delivery: the item, and its queue.
     private var inFlight: [UInt64: (item: UInt64, queue: QueueName)] = [:]
@@ -27,7 +27,7 @@ final class MemoryBrokerPort: BrokerPort, MemoryBroker.Claimant {
     init(loop: any EventLoop, broker: MemoryBroker, credits: [QueueCredit]) {
         self.loop = loop
         self.broker = broker
-        self.credits = Dictionary(uniqueKeysWithValues: credits.map { ($0.queue, Int($0.credit)) })
+        self.credits = Dictionary(uniqueKeysWithValues: credits.map { ($0.queue, $0) })
     }
 
     // MARK: BrokerPort
@@ -43,6 +43,11 @@ final class MemoryBrokerPort: BrokerPort, MemoryBroker.Claimant {
 
     func accept(_ sites: [SiteName]) {
         refused.subtract(sites)
+        broker.touch()
+    }
+
+    func serve(_ queues: [QueueCredit]) {
+        credits = Dictionary(uniqueKeysWithValues: queues.map { ($0.queue, $0) })
         broker.touch()
     }
 
@@ -96,7 +101,8 @@ final class MemoryBrokerPort: BrokerPort, MemoryBroker.Claimant {
 
     func wants(_ item: MemoryBroker.StoredItem) -> Bool {
         guard !isEnding, !refusesAll, !refused.contains(item.site) else { return false }
-        return inFlight.values.count { $0.queue == item.new.queue } < credits[item.new.queue, default: 0]
+        guard let credit = credits[item.new.queue], credit.sites.contains(item.site) else { return false }
+        return inFlight.values.count { $0.queue == item.new.queue } < Int(credit.credit)
     }
 
     func take(_ item: MemoryBroker.StoredItem) {

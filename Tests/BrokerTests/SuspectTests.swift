@@ -168,7 +168,7 @@ import WorkerLink
         let items = try await take(5, worker)
         let ids = items.map(\.delivered.id)
         let numbers = items.map(\.delivered.item)
-        let journal = InFlightJournal.Contents(inside: ids[3], entered: Set(ids.dropFirst()))
+        let journal = InFlightJournal.Contents(inside: ids[3], entered: Set(ids.dropFirst()), newest: ids[4])
         let named = try await broker.onLoop { core in
             let sessions = core.dispatcher.lines.values.flatMap(\.consumers).compactMap { $0 as? WorkerSession }
             return sessions.first?.names(of: journal, limit: 3)

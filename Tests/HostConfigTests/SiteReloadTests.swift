@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import QueueCore
+import TestSupport
 import Testing
 
 @testable import HostConfig
 
 /// What a reading of sites_dir makes of the sites in force.
 @Suite struct SiteReloadTests {
-    private let folder: TemporaryFolder
+    private let folder: TemporaryDirectory
 
-    init() throws { folder = try TemporaryFolder() }
+    init() throws { folder = try TemporaryDirectory() }
 
     private func read() -> SiteListing {
         var files = SiteFiles()

@@ -136,7 +136,7 @@ import Testing
         var config = HostConfig(folder: "/")
         #expect(config.keysWithoutEffect.isEmpty)
         config.queue.maxRetries = 3
-        config.queue.monitor = "udp://127.0.0.1:9999"
+        config.queue.monitor = MonitorTarget("udp://127.0.0.1:9999")
         #expect(config.keysWithoutEffect == ["queue.monitor"])
     }
 }

@@ -120,7 +120,8 @@ extension Supervisor {
             logger.info("the canary works, the rest of its generation starts", metadata: metadata)
         case .handOver:
             // Their last figures: the new workers have nobody beside them to be compared with.
-            _ = rollouts[plugin]?.baseline(oldOutcomes(of: plugin))
+            let last = oldOutcomes(of: plugin)
+            _ = rollouts[plugin]?.baseline(last)
             running[plugin] = rollout.next
             logger.info("the old generation drains, then the new one serves its singleton queues", metadata: metadata)
         case .finish:
@@ -194,7 +195,8 @@ extension Supervisor {
     private func beginWatch(_ plugin: PluginName, _ metadata: Logger.Metadata) {
         guard let generation = rollouts[plugin]?.next.generation else { return }
         let limit = deployment.config.workers.canary
-        rollouts[plugin]?.start = oldOutcomes(of: plugin)
+        let done = oldOutcomes(of: plugin)
+        rollouts[plugin]?.start = done
         logger.info("the canary is ready and is watched", metadata: metadata)
         canaryBeat(plugin, generation)
         after(limit, .canaryOver(plugin, generation: generation))
@@ -225,7 +227,8 @@ extension Supervisor {
 
     func observeCanary(_ id: SlotID, _ vitals: ChildVitals) {
         for plugin in rolling(id) where rollouts[plugin]?.machine.canary == id {
-            guard let baseline = rollouts[plugin]?.baseline(oldOutcomes(of: plugin)) else { continue }
+            let now = oldOutcomes(of: plugin)
+            guard let baseline = rollouts[plugin]?.baseline(now) else { continue }
             stepRollouts([plugin]) { $0.observed(vitals.outcomes, against: baseline) }
         }
     }
