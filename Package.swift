@@ -113,7 +113,10 @@ let package = Package(
         // The roles.
         role(
             "Supervisor",
-            ["Control", "HostConfig", "PluginFiles", "Telemetry", "QueueCore", nioCore, nioPosix, logging]
+            [
+                "Control", "HostConfig", "PluginFiles", "Telemetry", "WorkerLink", "QueueCore", nioCore, nioPosix,
+                logging,
+            ]
         ),
         role(
             "Broker",

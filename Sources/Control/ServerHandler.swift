@@ -3,7 +3,7 @@ import NIOCore
 
 /// A connection that another process goes on with.
 package struct HandedConnection: Codable, Hashable, Sendable {
-    var descriptor: CInt = -1
+    package var descriptor: CInt = -1
     /// The beginning of a line.
     var unread: [UInt8] = []
     /// What was asked and not answered: it is asked again.

@@ -39,6 +39,10 @@ struct RunningProcess {
     var siteErrors: [SiteName: String] = [:]
     var cause: EndCause?
     var isHungUp = false
+    /// An earlier image of the supervisor started it.
+    var isInherited = false
+    /// Of the hostd that it runs.
+    var version = HostVersion.current
 
     init(serial: ProcessSerial, child: ChildProcess) {
         self.serial = serial

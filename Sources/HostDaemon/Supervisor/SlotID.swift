@@ -2,14 +2,14 @@
 import QueueCore
 
 /// What a child process does; the raw value is its `--role` argument and its name in status, metrics and logs.
-enum Role: String, Sendable, CaseIterable {
+enum Role: String, Codable, Sendable, CaseIterable {
     case broker, worker, console
 }
 
 /// Names a slot.
 ///
 /// Workers of two generations of a plugin are in different slots, side by side during a roll-out.
-struct SlotID: Hashable, Sendable, CustomStringConvertible {
+struct SlotID: Codable, Hashable, Sendable, CustomStringConvertible {
     var role: Role
     var plugin: PluginName?
     var generation = 0

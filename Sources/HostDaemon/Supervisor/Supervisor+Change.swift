@@ -10,6 +10,12 @@ import QueueCore
 extension Supervisor {
     func ask(_ kind: ChangeRequest.Kind, reply: PendingReply? = nil) {
         let replies = reply.map { [$0] } ?? []
+        // Asked of the earlier image, which is what this one's restart comes of.
+        if isTakeover, kind == .restart, restartsToJoin > 0, change?.kind == .restart {
+            restartsToJoin -= 1
+            change?.replies += replies
+            return
+        }
         guard stop == nil else {
             for reply in replies { reply.fail("hostd is stopping") }
             return
@@ -24,9 +30,14 @@ extension Supervisor {
 
     private func beginNextChange() {
         guard change == nil, stop == nil, !waitingChanges.isEmpty else { return }
-        var next = waitingChanges.removeFirst()
-        change = next
+        change = waitingChanges.removeFirst()
         notify.reloading()
+        if change?.kind == .restart, tryNewExecutable() { return }
+        readForChange()
+    }
+
+    func readForChange() {
+        guard var next = change else { return }
         do {
             let read = try Deployment.load(options.configPath, threads: options.threads)
             next.deployment = try taken(read, for: next.kind)
@@ -64,7 +75,7 @@ extension Supervisor {
     }
 
     /// The new configuration is in force from here on, or not at all.
-    private func apply() {
+    func apply() {
         guard let change, let next = change.deployment else { return }
         // A plugin that is rolled is judged by the file that is there now, one that runs on by its running code.
         var descriptors = knownDescriptors
@@ -74,7 +85,11 @@ extension Supervisor {
         configErrors = []
         deployment = next
         adoptPlugins()
-        if change.kind == .restart { beginRollouts() }
+        if change.kind == .restart {
+            planRenewal()
+            hasBegunRollouts = false
+            if renewal?.step != .broker { beginRollouts() }
+        }
         let told = reconcile()
         if change.kind == .restart {
             finishRestartIfDone()
@@ -112,9 +127,10 @@ extension Supervisor {
 
     // MARK: New generations
 
-    private func beginRollouts() {
+    func beginRollouts() {
+        hasBegunRollouts = true
         for plugin in running.keys.sorted() {
-            guard let code = catalog.loadable[plugin] else {
+            guard let code = catalog.loadable[plugin] ?? inheritedCode(of: plugin) else {
                 rolloutFailures[plugin] = catalog.reason(against: plugin)
                 continue
             }
@@ -152,26 +168,30 @@ extension Supervisor {
     }
 
     func finishRestartIfDone() {
-        guard let change, change.kind == .restart, change.deployment != nil, rollouts.isEmpty else { return }
+        guard let change, change.kind == .restart, change.deployment != nil, rollouts.isEmpty, !renewNext()
+        else { return }
         do {
             let running = running.values.map(\.code.path) + catalog.loadable.values.map(\.path)
             try PluginCopy.prune(in: state.path, keeping: Set(running))
         } catch {
             logger.warning("old copies of plugins stay", metadata: ["reason": "\(error)"])
         }
-        let failed = running.keys.sorted().compactMap { plugin in rolloutFailures[plugin].map { "\(plugin): \($0)" } }
-        guard failed.isEmpty else {
-            return finishChange { $0.fail("the old generation goes on: " + failed.joined(separator: "; ")) }
-        }
-        let generations = running.keys.sorted().map { "\($0) is generation \(running[$0]?.generation ?? 0)" }
+        let undone = running.keys.sorted().compactMap { plugin in rolloutFailures[plugin].map { "\(plugin): \($0)" } }
+        let goesOn = undone.isEmpty ? [] : ["the old generation goes on: " + undone.joined(separator: "; ")]
+        let failed = goesOn + renewalFailures
+        renewalFailures = []
+        guard failed.isEmpty else { return finishChange { $0.fail(failed.joined(separator: "; ")) } }
+        let hostd = isTakeover ? ["hostd is \(HostVersion.current)"] : []
+        let generations = hostd + running.keys.sorted().map { "\($0) is generation \(running[$0]?.generation ?? 0)" }
         let what = generations.isEmpty ? "no plugin runs" : generations.joined(separator: ", ")
         let text = "restart: \(what), \(Self.seconds(now - change.askedAt))"
         finishChange { $0.succeed(text: text) }
     }
 
-    private func finishChange(_ answer: (PendingReply) -> Void) {
+    func finishChange(_ answer: (PendingReply) -> Void) {
         let done = change
         change = nil
+        isTakeover = false
         for reply in done?.replies ?? [] { answer(reply) }
         if isAnnounced { notify.ready("running") }
         beginNextChange()

@@ -45,8 +45,10 @@ extension Supervisor {
         }
         // A million dead letters take their time.
         let isBulk = request.command == "dead.requeue" || request.command == "dead.drop"
+        forwarded += 1
         broker.request(request.command, request.arguments, timeLimit: isBulk ? .seconds(1800) : .seconds(30))
-            .whenComplete { result in
+            .whenComplete { [inbox] result in
+                inbox.put(.forwardedAnswer)
                 switch result {
                 case .success(let value): reply.succeed(value)
                 case .failure(ControlError.closed): reply.fail("the broker ended before it answered: see hostd's log")

@@ -18,7 +18,7 @@ extension Supervisor {
         let own: [String: JSONValue] = [
             "role": .string("supervisor"), "pid": JSONValue(getpid()), "plugin": .null, "group": .null,
             "generation": .null, "rss_bytes": JSONValue(ResidentMemory.bytes(of: getpid()) ?? 0),
-            "in_flight": .int(0), "state": .string("ready"),
+            "in_flight": .int(0), "state": .string("ready"), "version": .string(HostVersion.current),
         ]
         let others = slots.values.filter { $0.process != nil }.sorted {
             ($0.id.role.rawValue, $0.id.description, $0.id.generation)
@@ -39,6 +39,7 @@ extension Supervisor {
             "group": group, "generation": slot.id.plugin == nil ? .null : JSONValue(slot.id.generation),
             "rss_bytes": JSONValue(ResidentMemory.bytes(of: pid) ?? 0),
             "in_flight": JSONValue(slot.process?.vitals?.inFlight ?? 0), "state": .string(slot.machine.state.word),
+            "version": JSONValue(slot.process?.version),
         ]
     }
 

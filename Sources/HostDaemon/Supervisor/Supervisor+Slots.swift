@@ -36,13 +36,17 @@ extension Supervisor {
         case .remove:
             slots[id] = nil
             settle(id)
+            removedForRenewal(id)
         }
     }
 
     func spawnDue(_ id: SlotID, turn: Int) {
         guard let slot = slots[id], slot.turn == turn, slot.machine.state == .waiting else { return }
+        guard !isHandingOver else { return after(.milliseconds(50), .spawnDue(id, turn: turn)) }
         do {
             try spawn(id)
+        } catch .listen(let reason) where !isAnnounced && id == .broker {
+            brokerCannotStart("\(SupervisorError.listen(reason))")
         } catch {
             logger.error("can't start a process", metadata: ["process": "\(id)", "reason": "\(error)"])
             feed(.spawnFailed, to: id)
@@ -51,9 +55,11 @@ extension Supervisor {
 
     private func spawn(_ id: SlotID) throws(SupervisorError) {
         var lock: FileLock?
+        var inherited: [Int32] = []
         if id.role == .broker {
             lock = try state.takeBrokerLock()
-            guard lock != nil else { return waitForOldBroker(id) }
+            guard let lock else { return waitForOldBroker(id) }
+            inherited = [lock.descriptor] + (try openDoors().descriptors)
         }
         var arguments = ["--role", id.role.rawValue] + options.childArguments
         if let plugin = id.plugin { arguments += ["--slot", "\(plugin)/\(id.index)"] }
@@ -61,17 +67,27 @@ extension Supervisor {
             options.program,
             arguments: arguments,
             environment: ChildProcess.environment(of: id.role),
-            inherited: lock?.descriptor
+            inherited: inherited
         )
+        withExtendedLifetime(lock) {}
         lastSerial += 1
         let serial = ProcessSerial(number: lastSerial)
         slots[id]?.process = RunningProcess(serial: serial, child: child)
         slotOfProcess[serial] = id
         feed(.spawned, to: id)
         logger.info("process started", metadata: metadata(id, child.pid))
+        openLink(to: child, serial)
+    }
+
+    func openLink(
+        to child: ChildProcess,
+        _ serial: ProcessSerial,
+        _ remainder: ChildLink.Remainder = ChildLink.Remainder()
+    ) {
         let inbox = inbox
         ChildLink.open(
             descriptor: child.descriptor,
+            remainder: remainder,
             on: loop,
             receive: { inbox.put(.heard(serial, $0)) },
             lost: { inbox.put(.hungUp(serial)) }
@@ -109,11 +125,13 @@ extension Supervisor {
         else { return false }
         link.send(.configure(configuration))
         slots[id]?.process?.told = configuration
-        if id.role == .worker, process.told == nil {
-            let why = "not ready within \(Self.startLimit.components.seconds) s"
-            after(Self.startLimit, .overdue(process.serial, .hang, why: why))
-        }
+        if id.role == .worker, process.told == nil { limitStart(of: process.serial) }
         return true
+    }
+
+    func limitStart(of serial: ProcessSerial) {
+        let why = "not ready within \(Self.startLimit.components.seconds) s"
+        after(Self.startLimit, .overdue(serial, .hang, why: why))
     }
 
     private func sendDrain(_ id: SlotID) {
@@ -183,6 +201,7 @@ extension Supervisor {
             perform(action, for: plugin)
         }
         settle(id)
+        if slots[id]?.process?.isInherited == false { renewed(id) }
     }
 
     /// SIGCHLD: only our own pids are waited for; a probe is its runner's.
@@ -206,7 +225,7 @@ extension Supervisor {
     }
 
     /// Reaped, and all that it said was heard.
-    private func ended(_ id: SlotID) {
+    func ended(_ id: SlotID) {
         guard let process = slots[id]?.process, let cause = process.cause, let before = slots[id]?.machine.state else {
             return
         }
@@ -233,6 +252,7 @@ extension Supervisor {
             perform(action, for: plugin)
         }
         if id != .broker { settle(id) }
+        if !process.isInherited { renewed(id, failure: text) }
         if stop != nil { stepStop() }
     }
 

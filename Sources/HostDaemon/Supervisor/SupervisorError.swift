@@ -9,6 +9,8 @@ package enum SupervisorError: Error, Hashable, CustomStringConvertible {
     case alreadyRunning(stateDirectory: String, pid: String)
     case spawn(String, reason: String)
     case externalBrokers(file: String)
+    /// A socket of the broker.
+    case listen(String)
 
     package var description: String {
         switch self {
@@ -19,6 +21,7 @@ package enum SupervisorError: Error, Hashable, CustomStringConvertible {
             "\(path): another hostd (pid \(pid)) runs on this state_dir: stop it with `queuectl stop`, or give this one "
                 + "a state_dir of its own"
         case .spawn(let what, let reason): "\(what) can't be started: \(reason)"
+        case .listen(let reason): "the broker can't listen on \(reason): is the port taken? see queue.listen"
         case .externalBrokers(let file):
             "\(file): stomp.servers: this version works with its embedded broker only; remove the key"
         }
