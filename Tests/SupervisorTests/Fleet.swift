@@ -29,12 +29,16 @@ final class Fleet: Sendable {
         """
     static let site = "server: alice.example\nplugins:\n  omb: {}\n"
 
-    /// `modes`: what the children do, by name or role (FakeChild).
+    /// Starts the supervisor; its children come by themselves.
+    ///
+    /// `after`: what an earlier image left. `modes`: what the children do, by name or role (FakeChild).
     init(
         config: String = Fleet.config,
         sites: [String: String] = ["alice": Fleet.site],
         modes: [String: String] = [:],
-        plugins: FakePlugins = FakePlugins()
+        plugins: FakePlugins = FakePlugins(),
+        after handover: ((TemporaryDirectory, ChildProcess.Program) throws -> Handover)? = nil,
+        changing change: (TemporaryDirectory, inout SupervisorOptions) throws -> Void = { _, _ in }
     ) throws {
         let directory = try TemporaryDirectory()
         let file = try directory.write(config, to: "hostd.yaml")
@@ -44,18 +48,21 @@ final class Fleet: Sendable {
         options.program = try FakeChild.program(in: directory)
         options.logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         options.scan = { _, _ in await plugins.catalog }
+        try change(directory, &options)
         let deployment = try Deployment.load(file, threads: nil)
+        let left = try handover?(directory, options.program)
         let supervisor = Supervisor(
             options: options,
             deployment: deployment,
-            state: try StateDirectory.open(deployment.config.stateDir),
+            state: try left.map { .adopted($0.stateDirectory, lock: $0.lock) }
+                ?? StateDirectory.open(deployment.config.stateDir),
             inbox: inbox,
             loop: MultiThreadedEventLoopGroup.singleton.next(),
             startedAt: .now
         )
         self.directory = directory
         self.plugins = plugins
-        status = Task { await supervisor.run() }
+        status = Task { await supervisor.run(after: left) }
         // SIGCHLD belongs to the test process as a whole; the supervisor only ever looks at its own children.
         children = Task { [inbox] in
             while !Task.isCancelled {
