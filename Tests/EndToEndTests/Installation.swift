@@ -12,6 +12,8 @@ final class Installation: Sendable {
     struct Settings: Sendable {
         var workers = 2
         var hasConsole = false
+        /// It runs a copy of this build's hostd, which a test may replace.
+        var ownsExecutable = false
         /// Lines for the section `queue`, such as `max_retries: 1`.
         var queue: [String] = []
         /// The site's plugins: name, and the section as it stands in sites.d.
@@ -27,6 +29,8 @@ final class Installation: Sendable {
     }
 
     let directory: TemporaryDirectory
+    /// The hostd that it runs.
+    let executable: String
     private let state = Mutex(State())
 
     var hostd: ProcessRunner? { state.withLock { $0.hostd } }
@@ -37,6 +41,9 @@ final class Installation: Sendable {
 
     init(_ settings: Settings = Settings()) throws {
         directory = try TemporaryDirectory()
+        let built = try ProcessRunner.product("hostd")
+        executable = settings.ownsExecutable ? directory.file("hostd") : built
+        if settings.ownsExecutable { try FileManager.default.copyItem(atPath: built, toPath: executable) }
         let console = settings.hasConsole ? "127.0.0.1:0" : ""
         let queue = ["listen: \"127.0.0.1:0\"", "spawndelay: 50ms"] + settings.queue
         try directory.write(
@@ -102,7 +109,7 @@ final class Installation: Sendable {
     /// A process of hostd on this configuration, ready or not.
     func run(_ arguments: String...) throws -> ProcessRunner {
         try ProcessRunner(
-            try ProcessRunner.product("hostd"),
+            executable,
             ["--config", configuration] + arguments,
             // Swift's crash reporter holds a crashed worker up for seconds.
             environment: [Self.mark: directory.path, "SWIFT_BACKTRACE": "enable=no"]
