@@ -195,7 +195,7 @@ let package = Package(
         ),
         tests(
             "SupervisorTests",
-            ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport", nioPosix, logging]
+            ["Supervisor", "Control", "HostConfig", "WorkerLink", "QueueCore", "TestSupport", nioPosix, logging]
         ),
         tests(
             "BrokerTests",

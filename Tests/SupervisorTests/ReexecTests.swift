@@ -4,6 +4,7 @@ import Glibc
 import QueueCore
 import TestSupport
 import Testing
+import WorkerLink
 
 @testable import Control
 @testable import Supervisor
@@ -49,6 +50,23 @@ import Testing
         #expect(try await fleet.stop() == 0)
     }
 
+    @Test("Where the workers' language has changed, the broker is replaced before the workers")
+    func otherLanguage() async throws {
+        let earlier = EarlierImage(linkVersion: Int(LinkHello.protocolVersion) + 1)
+        let fleet = try Fleet(after: earlier.handover)
+        try await eventually("the answer") { earlier.answer != nil }
+        #expect(earlier.answer?.contains("omb is generation 4") == true)
+        let journal = fleet.journal
+        let brokerReady = try #require(
+            journal.firstIndex { $0.name == "broker" && $0.what == "ready" && !earlier.pids.contains($0.pid) }
+        )
+        let workerStarts = try #require(
+            journal.firstIndex { $0.name == "omb-0" && $0.what == "started" && !earlier.pids.contains($0.pid) }
+        )
+        #expect(brokerReady < workerStarts)
+        #expect(try await fleet.stop() == 0)
+    }
+
     @Test("After the exec: children are adopted, new workers are ready before old ones drain, the broker goes last")
     func takesOver() async throws {
         let earlier = EarlierImage()
@@ -79,10 +97,13 @@ import Testing
 
 /// Children and sockets as an earlier image of the supervisor would have left them.
 private final class EarlierImage: @unchecked Sendable {
+    private let linkVersion: Int
     // Written by `handover`, which runs before anything reads.
     private(set) var pids: Set<Int32> = []
     private var caller: Int32 = -1
     private var text: [UInt8] = []
+
+    init(linkVersion: Int = Int(LinkHello.protocolVersion)) { self.linkVersion = linkVersion }
 
     deinit { if caller >= 0 { close(caller) } }
 
@@ -130,7 +151,7 @@ private final class EarlierImage: @unchecked Sendable {
         return Handover(
             pid: getpid(),
             version: "0.0.1",
-            linkVersion: 1,
+            linkVersion: linkVersion,
             stateDirectory: state.path,
             lock: fcntl(state.lockDescriptor, F_DUPFD_CLOEXEC, 0),
             doors: try BrokerDoors.open(BrokerConfiguration(stateDirectory: state.path)),

@@ -95,6 +95,7 @@ extension Handover {
         defer { close(memory) }
         let kept = Set(descriptors + [memory])
         let open = Self.openDescriptors
+        let flags = open.map { fcntl($0, F_GETFD) }
         for descriptor in open { _ = fcntl(descriptor, F_SETFD, kept.contains(descriptor) ? 0 : FD_CLOEXEC) }
         let environment = ChildProcess.currentEnvironment.filter { !$0.hasPrefix(Self.variable + "=") }
         var (mask, before) = (SignalForwarder.watched, sigset_t())
@@ -106,7 +107,7 @@ extension Handover {
         let reason = systemReason(errno)
         for string in argv + envp { free(string) }
         pthread_sigmask(SIG_SETMASK, &before, nil)
-        for descriptor in open { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        for (descriptor, flags) in zip(open, flags) { _ = fcntl(descriptor, F_SETFD, flags) }
         return Failure(description: "\(path): \(reason)")
     }
 

@@ -48,7 +48,13 @@ struct RestartCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "restart",
         abstract: "New generation of workers, with the code and configuration of now.",
-        discussion: "Example:\n  cp omb.so plugins.d/ && queuectl restart && queuectl plugins"
+        discussion: """
+            Where hostd's own executable has changed, hostd goes on as that: its sockets stay open, and all its processes \
+            are replaced.
+
+            Example:
+              cp omb.so plugins.d/ && queuectl restart && queuectl plugins
+            """
     )
 
     @OptionGroup var global: GlobalOptions
