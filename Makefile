@@ -56,7 +56,7 @@ bench: ## measure against Sidekiq and wrk, side by side (ROWS=fanout,noop QUICK=
 format: ## rewrite the Swift sources in the project's format
 	$(SWIFT) format --in-place --parallel --recursive $(SOURCES)
 
-lint: ## format, layers, file length, words, ABI
+lint: ## format, layers, file length, words, ABI, systemd unit
 	$(toolchain)
 	@scripts/install-packages build
 	@echo '==> checking format, layers, length, words, ABI...'
@@ -65,12 +65,16 @@ lint: ## format, layers, file length, words, ABI
 	@scripts/check-length
 	@scripts/check-words
 	@scripts/check-readme
+	@scripts/check-unit
 	@if [ -e scripts/check-abi.sh ]; then scripts/check-abi.sh; fi
 
-install: build ## copy programs, plugins and the ABI header below PREFIX (DESTDIR for packagers)
+install: build ## copy programs, plugins, unit file and the ABI header below PREFIX (DESTDIR for packagers)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/hostd/plugins.d $(DESTDIR)$(PREFIX)/include
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/hostd
 	install -m 755 .build/release/hostd .build/release/queuectl $(DESTDIR)$(PREFIX)/bin
 	install -m 644 Sources/PluginABI/include/hostd_plugin.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 docs/operations.md docs/config.md $(DESTDIR)$(PREFIX)/share/doc/hostd
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/hostd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/hostd.service
 	scripts/install-plugins .build/release $(DESTDIR)$(PREFIX)/lib/hostd/plugins.d
 
 clean: ## remove all that was built

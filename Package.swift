@@ -176,7 +176,7 @@ let package = Package(
         tests("QueueCoreTests", ["QueueCore", "TestSupport"]),
         tests("PluginABITests", ["PluginABI", "TestSupport"]),
         tests("PluginKitTests", ["PluginKit", "PluginKitTesting", "PluginABI", "TestSupport"]),
-        tests("OAuth1Tests", ["OAuth1"]),
+        tests("OAuth1Tests", ["OAuth1", crypto]),
         tests("OMBTests", ["OMB", "PluginKit", "PluginKitTesting", "OAuth1", "TestSupport"]),
         tests("StompTests", ["Stomp", "TestSupport", nioCore, nioPosix]),
         tests("HostConfigTests", ["HostConfig", "QueueCore", "TestSupport"]),

@@ -43,7 +43,7 @@ struct OMBDeliver: Handler {
                     base: layout.base(in: shared),
                     token: token,
                     tokenSecret: secret,
-                    nonce: Nonce.make(),
+                    nonce: state.makeNonce(),
                     timestamp: site.host.now.seconds
                 )
             }
@@ -95,23 +95,5 @@ struct OMBDeliver: Handler {
         // PluginKit's own rule does it: a retry, and whether the request may have arrived.
         case .timeout, .network, .cancelled: throw error
         }
-    }
-}
-
-/// A number used once: 128 random bits in hexadecimal.
-enum Nonce {
-    static func make() -> [UInt8] {
-        let digits: StaticString = "0123456789abcdef"
-        var random = SystemRandomNumberGenerator()
-        var nonce: [UInt8] = []
-        nonce.reserveCapacity(32)
-        for _ in 0..<2 {
-            var bits = random.next()
-            for _ in 0..<16 {
-                nonce.append(digits.utf8Start[Int(bits & 15)])
-                bits >>= 4
-            }
-        }
-        return nonce
     }
 }

@@ -58,6 +58,7 @@ package final class OMBSite {
     var config: OMBConfig
     private let unconfirmed: Counter
     private var streaks = UnconfirmedStreaks()
+    private var nonces = Nonces()
 
     init(_ site: Site, config: OMBConfig, unconfirmed: Counter) {
         self.site = site
@@ -70,6 +71,9 @@ package final class OMBSite {
         let source = item.config
         return source === config.source ? config : try OMBConfig(source)
     }
+
+    /// A number that no other request of this site has.
+    func makeNonce() -> [UInt8] { nonces.next() }
 
     /// A target has answered as an OMB server does.
     func confirm(_ target: String) { streaks.reset(target) }

@@ -91,12 +91,8 @@ package struct QueueConfig: Hashable, Sendable {
                     + "or listen on 127.0.0.1"
             )
         }
-        var groups: [BreakoutSpec: BreakoutSpec] = [:]
-        for spec in breakout {
-            let lane = BreakoutSpec(group: .main, queue: spec.queue, site: spec.site)
-            if let other = groups.updateValue(spec, forKey: lane) {
-                section.conflict("breakout", "\(other) and \(spec) break out the same queue; keep one")
-            }
+        if let (one, other) = BreakoutSpec.conflict(breakout) {
+            section.conflict("breakout", "\(one) and \(other) break out the same queue; keep one")
         }
     }
 }

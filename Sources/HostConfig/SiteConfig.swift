@@ -14,6 +14,8 @@ package struct SiteConfig: Hashable, Sendable {
     package let name: String
     /// The site's URL; ends with a slash.
     package let root: String
+    /// Queues of this site that have a group of their own; each names this site.
+    package let breakout: [BreakoutSpec]
     package let plugins: [PluginName: PluginSettings]
 
     package var enabledPlugins: [PluginName] { plugins.filter(\.value.isEnabled).keys.sorted() }
@@ -89,6 +91,14 @@ private struct SiteReader {
             ),
             into: &root
         )
+        var breakout: [BreakoutSpec] = []
+        let breakoutForm = ConfigForm<BreakoutSpec>.scalar("GROUP/QUEUE (of this site)") { scalar in
+            BreakoutSpec(scalar.text).flatMap { $0.site == nil ? $0 : nil }
+        }
+        section.read("breakout", .list(of: breakoutForm), into: &breakout)
+        if let (one, other) = BreakoutSpec.conflict(breakout) {
+            section.conflict("breakout", "\(one) and \(other) break out the same queue; keep one")
+        }
         let plugins = readPlugins(section)
         section.reportUnknownKeys()
         guard let file = document.file, document.root != nil || document.errors.isEmpty else { return nil }
@@ -114,6 +124,7 @@ private struct SiteReader {
             server: server,
             name: name ?? nickname.rawValue,
             root: root ?? "http://\(server)/",
+            breakout: breakout.map { BreakoutSpec(group: $0.group, queue: $0.queue, site: nickname) },
             plugins: plugins
         )
     }

@@ -11,13 +11,19 @@ package struct BaseURI: Hashable, Sendable {
 
     /// nil where `url` isn't an absolute http or https URL.
     package init?(_ url: String) {
-        guard let parsed = Array(url.utf8).withUnsafeBufferPointer({ Self.parse($0) }) else { return nil }
-        (text, withoutQuery, query) = parsed
+        var url = url
+        guard let (text, end, query) = url.withUTF8({ Self.parse($0) }) else { return nil }
+        self.text = text
+        self.query = query
+        withoutQuery = end == url.utf8.count ? url : String(decoding: url.utf8.prefix(end), as: UTF8.self)
     }
 
-    private static func parse(_ url: UnsafeBufferPointer<UInt8>) -> ([UInt8], String, [Parameter])? {
+    /// The text, where the URL's path ends, and the query.
+    private static func parse(_ url: UnsafeBufferPointer<UInt8>) -> ([UInt8], Int, [Parameter])? {
         let colon = url.firstIndex(of: UInt8(ascii: ":")) ?? url.endIndex
-        var text = url[..<colon].map { lowerCase($0) }
+        var text: [UInt8] = []
+        text.reserveCapacity(url.count + 16)
+        for byte in url[..<colon] { text.append(lowerCase(byte)) }
         let defaultPort: StaticString
         if text.elementsEqual("http".utf8) {
             defaultPort = "80"
@@ -34,7 +40,7 @@ package struct BaseURI: Hashable, Sendable {
             } ?? url.endIndex
         guard let host = host(url[authorityStart..<authorityEnd], defaultPort) else { return nil }
         text.append(staticText: "://")
-        text.append(contentsOf: host)
+        for byte in host { text.append(lowerCase(byte)) }
 
         let fragment = url[authorityEnd...].firstIndex(of: UInt8(ascii: "#")) ?? url.endIndex
         let question = url[authorityEnd..<fragment].firstIndex(of: UInt8(ascii: "?")) ?? fragment
@@ -43,11 +49,14 @@ package struct BaseURI: Hashable, Sendable {
             if isPathByte(byte) { text.append(byte) } else { PercentEncoding.appendEscape(of: byte, to: &text) }
         }
         let query = question < fragment ? Parameter.parse(form: url[(question + 1)..<fragment]) : []
-        return (text, String(decoding: url[..<question], as: UTF8.self), query)
+        return (text, question, query)
     }
 
-    /// Host and port: no user, lower case, without the scheme's own port (that of the other scheme stays).
-    private static func host(_ authority: Slice<UnsafeBufferPointer<UInt8>>, _ defaultPort: StaticString) -> [UInt8]? {
+    /// Host and port: no user, and without the scheme's own port (that of the other scheme stays).
+    private static func host(
+        _ authority: Slice<UnsafeBufferPointer<UInt8>>,
+        _ defaultPort: StaticString
+    ) -> Slice<UnsafeBufferPointer<UInt8>>? {
         var host = authority
         if let at = host.lastIndex(of: UInt8(ascii: "@")) { host = host[(at + 1)...] }
         guard !host.isEmpty, host.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { return nil }
@@ -59,12 +68,18 @@ package struct BaseURI: Hashable, Sendable {
             let standard = UnsafeBufferPointer(start: defaultPort.utf8Start, count: defaultPort.utf8CodeUnitCount)
             if port.isEmpty || port.elementsEqual(standard) { host = host[..<colon] }
         }
-        return host.isEmpty ? nil : host.map { lowerCase($0) }
+        return host.isEmpty ? nil : host
     }
 
     /// RFC 3986's `pchar`, `/`, and `%` of an escape that is there already.
     private static func isPathByte(_ byte: UInt8) -> Bool {
-        PercentEncoding.isUnreserved(byte) || "!$&'()*+,;=:@/%".utf8.contains(byte)
+        switch byte {
+        case UInt8(ascii: "!"), UInt8(ascii: "$"), UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "("),
+            UInt8(ascii: ")"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: ","), UInt8(ascii: ";"),
+            UInt8(ascii: "="), UInt8(ascii: ":"), UInt8(ascii: "@"), UInt8(ascii: "/"), UInt8(ascii: "%"):
+            true
+        default: PercentEncoding.isUnreserved(byte)
+        }
     }
 
     private static func lowerCase(_ byte: UInt8) -> UInt8 {

@@ -18,13 +18,14 @@ package struct PreparedForm: Hashable, Sendable {
 
 /// Signs form bodies that many targets get, each with its own token: one pass over prepared bytes per delivery.
 package struct FormSigner: Sendable {
-    private let consumerSecret: String
+    /// Percent-encoded, as a signature's key begins.
+    private let encodedConsumerSecret: [UInt8]
     /// The consumer key, encoded once for the body and twice for the base string.
     private let keyInForm: [UInt8]
     private let keyInBase: [UInt8]
 
     package init(consumerKey: String, consumerSecret: String) {
-        self.consumerSecret = consumerSecret
+        encodedConsumerSecret = PercentEncoding.encode(consumerSecret)
         keyInForm = PercentEncoding.encode(consumerKey)
         var twice: [UInt8] = []
         PercentEncoding.appendTwice(consumerKey.utf8, to: &twice)
@@ -45,24 +46,25 @@ package struct FormSigner: Sendable {
         nonce: [UInt8],
         timestamp: Int64
     ) -> [UInt8] {
-        let time = "\(timestamp)"
-        let key = Signature.key(consumerSecret: consumerSecret, tokenSecret: tokenSecret)
-        guard uri.query.isEmpty else { return merged(uri, form, key, token: token, nonce: nonce, time: time) }
-        var text: [UInt8] = []
-        text.reserveCapacity(base.count + keyInBase.count + uri.text.count * 3 / 2 + 320)
-        text.append(staticText: "POST&")
-        PercentEncoding.append(uri.text, to: &text)
-        text.append(staticText: "&oauth_consumer_key%3D")
-        text.append(contentsOf: keyInBase)
-        text.append(staticText: "%26oauth_nonce%3D")
-        text.append(contentsOf: nonce)
-        text.append(staticText: "%26oauth_signature_method%3DHMAC-SHA1%26oauth_timestamp%3D")
-        text.append(contentsOf: time.utf8)
-        text.append(staticText: "%26oauth_token%3D")
-        PercentEncoding.appendTwice(token.utf8, to: &text)
-        text.append(staticText: "%26oauth_version%3D1.0%26")
-        text.append(contentsOf: base)
-        let signature = Signature.make(text, key: key)
+        let time = String(timestamp)
+        guard uri.query.isEmpty else { return merged(uri, form, tokenSecret, token: token, nonce: nonce, time: time) }
+        var text = KeyedText(
+            encodedConsumerSecret: encodedConsumerSecret,
+            tokenSecret: tokenSecret,
+            capacity: base.count + keyInBase.count + uri.text.count * 3 / 2 + 320
+        )
+        text.bytes.append(staticText: "POST&")
+        PercentEncoding.append(uri.text, to: &text.bytes)
+        text.bytes.append(staticText: "&oauth_consumer_key%3D")
+        text.bytes.append(contentsOf: keyInBase)
+        text.bytes.append(staticText: "%26oauth_nonce%3D")
+        text.bytes.append(contentsOf: nonce)
+        text.bytes.append(staticText: "%26oauth_signature_method%3DHMAC-SHA1%26oauth_timestamp%3D")
+        text.bytes.append(contentsOf: time.utf8)
+        text.bytes.append(staticText: "%26oauth_token%3D")
+        PercentEncoding.appendTwice(token.utf8, to: &text.bytes)
+        text.bytes.append(staticText: "%26oauth_version%3D1.0%26")
+        text.bytes.append(contentsOf: base)
 
         var body: [UInt8] = []
         body.reserveCapacity(form.count + keyInForm.count + 288)
@@ -71,7 +73,9 @@ package struct FormSigner: Sendable {
         body.append(staticText: "&oauth_nonce=")
         body.append(contentsOf: nonce)
         body.append(staticText: "&oauth_signature=")
-        PercentEncoding.append(signature, to: &body)
+        text.withCode { code in
+            Signature.forEachDigit(of: code) { PercentEncoding.append($0, to: &body) }
+        }
         body.append(staticText: "&oauth_signature_method=HMAC-SHA1&oauth_timestamp=")
         body.append(contentsOf: time.utf8)
         body.append(staticText: "&oauth_token=")
@@ -85,7 +89,7 @@ package struct FormSigner: Sendable {
     private func merged(
         _ uri: BaseURI,
         _ form: UnsafeRawBufferPointer,
-        _ key: [UInt8],
+        _ tokenSecret: String,
         token: String,
         nonce: [UInt8],
         time: String
@@ -97,7 +101,14 @@ package struct FormSigner: Sendable {
         parameters.append(Parameter("oauth_timestamp", time))
         parameters.append(Parameter("oauth_token", token))
         parameters.append(Parameter("oauth_version", "1.0"))
-        let signature = Signature.make(BaseString.make(method: "POST", uri: uri, parameters: parameters), key: key)
+        let base = BaseString.make(method: "POST", uri: uri, parameters: parameters)
+        var text = KeyedText(
+            encodedConsumerSecret: encodedConsumerSecret,
+            tokenSecret: tokenSecret,
+            capacity: base.count
+        )
+        text.bytes.append(contentsOf: base)
+        let signature = text.withCode { Signature.base64($0) }
         parameters.append(Parameter("oauth_signature", String(decoding: signature, as: UTF8.self)))
         return Parameter.join((parameters + uri.query).sorted())
     }

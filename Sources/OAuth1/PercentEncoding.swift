@@ -20,9 +20,13 @@ package enum PercentEncoding {
 
     /// Appends the encoding of `bytes`.
     package static func append(_ bytes: some Sequence<UInt8>, to buffer: inout [UInt8]) {
-        for byte in bytes {
-            if isUnreserved(byte) { buffer.append(byte) } else { appendEscape(of: byte, to: &buffer) }
-        }
+        for byte in bytes { append(byte, to: &buffer) }
+    }
+
+    /// Appends the encoding of one byte.
+    @inline(__always)
+    static func append(_ byte: UInt8, to buffer: inout [UInt8]) {
+        if isUnreserved(byte) { buffer.append(byte) } else { appendEscape(of: byte, to: &buffer) }
     }
 
     /// Appends the encoding of the encoding of `bytes`, as values stand in a base string.
@@ -47,16 +51,25 @@ package enum PercentEncoding {
 
     /// Undoes it, `+` for a space included (HTML's form encoding); an escape that isn't one stays as it is.
     package static func decodeForm(_ bytes: some Collection<UInt8>) -> [UInt8] {
+        // Without a copy where the bytes lie side by side, as they nearly always do.
+        bytes.withContiguousStorageIfAvailable { decodeForm($0) }
+            ?? Array(bytes).withUnsafeBufferPointer { decodeForm($0) }
+    }
+
+    private static func decodeForm(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(bytes.count)
-        var rest = bytes[...]
-        while let byte = rest.first {
-            rest = rest.dropFirst()
+        var at = 0
+        while at < bytes.count {
+            let byte = bytes[at]
+            at += 1
             if byte == UInt8(ascii: "+") {
                 decoded.append(UInt8(ascii: " "))
-            } else if byte == UInt8(ascii: "%"), let value = hexPair(rest.prefix(2)) {
-                decoded.append(value)
-                rest = rest.dropFirst(2)
+            } else if byte == UInt8(ascii: "%"), at + 1 < bytes.count, let high = hexDigit(bytes[at]),
+                let low = hexDigit(bytes[at + 1])
+            {
+                decoded.append(high << 4 | low)
+                at += 2
             } else {
                 decoded.append(byte)
             }
@@ -70,18 +83,13 @@ package enum PercentEncoding {
         buffer.append(digit(byte & 15))
     }
 
-    static func hexPair(_ bytes: some Collection<UInt8>) -> UInt8? {
-        guard bytes.count == 2 else { return nil }
-        var value: UInt8 = 0
-        for byte in bytes {
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | (byte - UInt8(ascii: "0"))
-            case UInt8(ascii: "A")...UInt8(ascii: "F"): value = value << 4 | (byte - UInt8(ascii: "A") + 10)
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = value << 4 | (byte - UInt8(ascii: "a") + 10)
-            default: return nil
-            }
+    private static func hexDigit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        default: nil
         }
-        return value
     }
 
     @inline(__always)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import FoundationEssentials
+import Glibc
 package import QueueCore
 
 /// The recipients that a notice brings along, served in the place of the directory's; same pages, same order.
@@ -7,17 +8,19 @@ package struct InlineRecipients: Sendable {
     /// By (target, author, key), as bytes.
     private let rows: [Recipient]
 
-    private static let memberName = Array("\"recipients\"".utf8)
+    private static let memberName: StaticString = "\"recipients\""
 
     /// The frame's own list for `plugin`.
     ///
     /// nil where the frame brings none, or one for other plugins only: then the directory counts. An empty list means
     /// nobody.
     /// - Throws: `invalid` where the frame isn't JSON or an entry is wrong.
-    package static func parse(_ frame: [UInt8], plugin: PluginName) throws(RecipientDirectoryError) -> InlineRecipients?
-    {
-        // Nearly all frames end here, unparsed.
-        guard contains(frame, memberName) else { return nil }
+    package static func parse(
+        _ frame: UnsafeRawBufferPointer,
+        plugin: PluginName
+    ) throws(RecipientDirectoryError) -> InlineRecipients? {
+        // Nearly all frames end here, unparsed and not copied: this is looked at for each delivery.
+        guard namesRecipients(frame) else { return nil }
         let envelope: Envelope
         do {
             envelope = try JSONDecoder().decode(Envelope.self, from: Data(frame))
@@ -104,10 +107,17 @@ package struct InlineRecipients: Sendable {
         let recipients: [RecipientLine]?
     }
 
-    private static func contains(_ bytes: [UInt8], _ pattern: [UInt8]) -> Bool {
-        guard bytes.count >= pattern.count, let first = pattern.first else { return false }
-        return (0...(bytes.count - pattern.count)).contains { start in
-            bytes[start] == first && bytes[start..<(start + pattern.count)].elementsEqual(pattern)
+    /// False where the frame is no JSON object, or names no recipients anywhere.
+    private static func namesRecipients(_ frame: UnsafeRawBufferPointer) -> Bool {
+        // RFC 8259 section 8.1: a parser may ignore a byte order mark.
+        let text = frame.starts(with: [0xEF, 0xBB, 0xBF]) ? UnsafeRawBufferPointer(rebasing: frame[3...]) : frame
+        guard text.first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) == UInt8(ascii: "{") else { return false }
+        let name = UnsafeRawBufferPointer(start: memberName.utf8Start, count: memberName.utf8CodeUnitCount)
+        guard text.count >= name.count, let start = text.baseAddress, let pattern = name.baseAddress else {
+            return false
+        }
+        return (0...(text.count - name.count)).contains {
+            text[$0] == name[0] && memcmp(start + $0, pattern, name.count) == 0
         }
     }
 }

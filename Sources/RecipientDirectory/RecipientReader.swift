@@ -4,9 +4,15 @@ package import QueueCore
 
 /// Reads the recipients directory: a connection of its own, for the worker's serial thread, queuectl or the console.
 ///
-/// Every call is synchronous and sees the last commit of any process; a writer never makes it wait.
+/// Every call is synchronous and sees the last commit of any process, but for what is read from one snapshot; a writer
+/// never makes it wait. On one thread at a time, as the statements are driven past GRDB, which opens its connections
+/// without a mutex.
 package final class RecipientReader {
     private let file: String
+    /// nil = closed.
+    private var statements: Statements?
+    private var isSnapshot = false
+    /// Keeps the connection open.
     private let queue: DatabaseQueue
 
     /// The statements of the hot paths; each goes by an index and sorts nothing.
@@ -20,7 +26,7 @@ package final class RecipientReader {
             WHERE site = ? AND plugin = ? AND (target, author) > (?, ?) ORDER BY target, author, key
             """
         case target = """
-            SELECT author, target, key, credentials, options, version FROM recipient
+            SELECT key, credentials, options, version FROM recipient
             WHERE site = ? AND plugin = ? AND author = ? AND target = ? ORDER BY key
             """
         case targetOfAll = """
@@ -29,16 +35,57 @@ package final class RecipientReader {
             """
     }
 
+    private struct Statements {
+        let pageOfAuthor, pageOfAll, target, targetOfAll: TextQuery
+        let count, countOfAuthor: TextQuery
+        let begin, end: TextQuery
+
+        init(_ connection: OpaquePointer) throws {
+            func prepare(_ sql: String) throws -> TextQuery { try TextQuery(connection, sql: sql) }
+            pageOfAuthor = try prepare(Query.pageOfAuthor.rawValue)
+            pageOfAll = try prepare(Query.pageOfAll.rawValue)
+            target = try prepare(Query.target.rawValue)
+            targetOfAll = try prepare(Query.targetOfAll.rawValue)
+            count = try prepare("SELECT count(*) FROM recipient WHERE site = ? AND plugin = ?")
+            countOfAuthor = try prepare("SELECT count(*) FROM recipient WHERE site = ? AND plugin = ? AND author = ?")
+            begin = try prepare("BEGIN")
+            end = try prepare("COMMIT")
+        }
+    }
+
     private static let pageSize = 1000
 
     /// Makes the file where there is none.
     package init(path: String) throws(RecipientDirectoryError) {
         file = path
-        queue = try DatabaseFile.openForReading(path, .recipients)
+        let queue = try DatabaseFile.openForReading(path, .recipients)
+        self.queue = queue
+        statements = try RecipientDirectoryError.translate(path) {
+            try queue.unsafeRead { database in try database.sqliteConnection.map { try Statements($0) } }
+        }
     }
 
     package func close() throws(RecipientDirectoryError) {
+        endSnapshot()
+        statements = nil
         try RecipientDirectoryError.translate(file) { try queue.close() }
+    }
+
+    /// Until `endSnapshot` everything is read as it is at the first read: a third cheaper, where there are many.
+    ///
+    /// For a moment only, as it holds up checkpoints.
+    package func beginSnapshot() throws(RecipientDirectoryError) {
+        guard !isSnapshot else { return }
+        try run { try $0.begin.run() }
+        isSnapshot = true
+    }
+
+    /// Harmless where there is none.
+    package func endSnapshot() {
+        guard isSnapshot else { return }
+        isSnapshot = false
+        // After a failed read SQLite may have ended it by itself, and there is nothing to be lost.
+        try? run { try $0.end.run() }
     }
 
     /// Up to `limit` rows after `cursor` (empty = the start), ordered by (target, author, key); `author` nil = all.
@@ -54,9 +101,9 @@ package final class RecipientReader {
         let cursor = try RecipientCursor(cursor)
         var builder = PageBuilder(limit: limit)
         if let author {
-            try forEachRow(.pageOfAuthor, site, plugin, author, cursor.target) { builder.offer($0) }
+            try forEachRow(\.pageOfAuthor, site, plugin, author, cursor.target) { builder.offer(Recipient($0)) }
         } else {
-            try forEachRow(.pageOfAll, site, plugin, cursor.target, cursor.author) { builder.offer($0) }
+            try forEachRow(\.pageOfAll, site, plugin, cursor.target, cursor.author) { builder.offer(Recipient($0)) }
         }
         return builder.page
     }
@@ -71,8 +118,17 @@ package final class RecipientReader {
         target: String
     ) throws(RecipientDirectoryError) -> [Recipient] {
         var rows: [Recipient] = []
-        try forEachRow(.target, site, plugin, author, target) {
-            rows.append($0)
+        try forEachRow(\.target, site, plugin, author, target) { row in
+            rows.append(
+                Recipient(
+                    author: author,
+                    target: target,
+                    key: row.text(0),
+                    credentials: row.text(1),
+                    options: row.text(2),
+                    version: UInt64(row.integer(3))
+                )
+            )
             return true
         }
         return rows
@@ -90,8 +146,8 @@ package final class RecipientReader {
     ) throws {
         if let target {
             var rows: [Recipient] = []
-            try forEachRow(.targetOfAll, site, plugin, target) {
-                rows.append($0)
+            try forEachRow(\.targetOfAll, site, plugin, target) {
+                rows.append(Recipient($0))
                 return true
             }
             for row in rows where author?.hasBytes(of: row.author) ?? true { try body(row) }
@@ -110,35 +166,34 @@ package final class RecipientReader {
         _ plugin: PluginName,
         author: String? = nil
     ) throws(RecipientDirectoryError) -> Int {
-        try RecipientDirectoryError.translate(file) {
-            try queue.unsafeRead { database in
-                var sql = "SELECT count(*) FROM recipient WHERE site = ? AND plugin = ?"
-                var values = [site.rawValue, plugin.rawValue]
-                if let author {
-                    sql += " AND author = ?"
-                    values.append(author)
-                }
-                let statement = try database.cachedStatement(sql: sql)
-                return try Int.fetchOne(statement, arguments: StatementArguments(values)) ?? 0
-            }
+        var count = 0
+        let take = { (row: TextRow) in
+            count = Int(row.integer(0))
+            return false
         }
+        if let author {
+            try forEachRow(\.countOfAuthor, site, plugin, author, body: take)
+        } else {
+            try forEachRow(\.count, site, plugin, body: take)
+        }
+        return count
     }
 
     /// Steps through the rows until `body` gives false.
     private func forEachRow(
-        _ query: Query,
+        _ query: (Statements) -> TextQuery,
         _ site: SiteName,
         _ plugin: PluginName,
         _ values: String...,
-        body: (Recipient) -> Bool
+        body: (TextRow) -> Bool
     ) throws(RecipientDirectoryError) {
-        try RecipientDirectoryError.translate(file) {
-            // No transaction: one SELECT is a snapshot by itself.
-            try queue.unsafeRead { database in
-                let arguments = [site.rawValue, plugin.rawValue] + values
-                try TextQuery(database, sql: query.rawValue).forEachRow(arguments) { body(Recipient($0)) }
-            }
-        }
+        // One SELECT is a snapshot by itself.
+        try run { try query($0).forEachRow([site.rawValue, plugin.rawValue] + values, body) }
+    }
+
+    private func run(_ body: (Statements) throws -> Void) throws(RecipientDirectoryError) {
+        guard let statements else { throw .failed(file: file, reason: "it is closed") }
+        try RecipientDirectoryError.translate(file) { try body(statements) }
     }
 }
 

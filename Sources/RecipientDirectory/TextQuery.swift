@@ -2,56 +2,69 @@
 import GRDB
 import GRDBSQLite
 
-/// A SELECT with texts as arguments, for the hot paths: straight on SQLite's C API, as GRDB's arguments and rows cost
-/// three times what SQLite itself needs for one row by key.
+/// A prepared statement with texts as arguments, for the hot paths: straight on SQLite's C API, as GRDB's access to the
+/// connection, its arguments and its rows cost more than SQLite itself needs for one row by key.
 ///
-/// Only inside GRDB's access to the connection, which keeps it to one thread.
-struct TextQuery {
+/// Prepared once. Only on the one thread that uses the connection; to be gone before that is closed.
+final class TextQuery {
     private let statement: OpaquePointer
-    private let connection: OpaquePointer?
+    private let connection: OpaquePointer
 
-    /// SQLITE_TRANSIENT: `((sqlite3_destructor_type)-1)` in sqlite3.h.
-    private static var copies: sqlite3_destructor_type { unsafeBitCast(-1, to: sqlite3_destructor_type.self) }
+    /// Static data, immutable.
+    private nonisolated(unsafe) static let emptyText: UnsafePointer<CChar> = {
+        let text: StaticString = ""
+        return UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
+    }()
 
-    /// GRDB keeps the prepared statement, and finalises it with the connection.
-    init(_ database: Database, sql: String) throws {
-        statement = try database.cachedStatement(sql: sql).sqliteStatement
-        connection = database.sqliteConnection
+    init(_ connection: OpaquePointer, sql: String) throws {
+        var statement: OpaquePointer?
+        let code = sqlite3_prepare_v3(connection, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil)
+        guard code == SQLITE_OK, let statement else { throw Self.failure(code, connection) }
+        self.statement = statement
+        self.connection = connection
     }
 
+    deinit { sqlite3_finalize(statement) }
+
+    /// Runs a statement that gives no rows.
+    func run() throws { try forEachRow([]) { _ in true } }
+
     /// Steps through the rows until `body` gives false.
-    func forEachRow(_ values: [String], _ body: (TextRow) -> Bool) throws {
+    func forEachRow(_ values: [String], _ body: (TextRow) -> Bool) throws { try bind(values[...], body) }
+
+    /// Binds the first value for as long as it takes to bind the others and to step: SQLite needs no copies.
+    private func bind(_ values: ArraySlice<String>, _ body: (TextRow) -> Bool) throws {
+        guard var value = values.first else { return try step(body) }
+        try value.withUTF8 { bytes in
+            // No destructor is SQLITE_STATIC: the bytes stay where they are until `step` has cleared the bindings. An empty
+            // buffer may have no address, and NULL isn't the empty text.
+            let code = bytes.withMemoryRebound(to: CChar.self) {
+                let start = $0.baseAddress ?? Self.emptyText
+                return sqlite3_bind_text(statement, CInt(values.startIndex + 1), start, CInt($0.count), nil)
+            }
+            guard code == SQLITE_OK else {
+                sqlite3_clear_bindings(statement)
+                throw Self.failure(code, connection)
+            }
+            try bind(values.dropFirst(), body)
+        }
+    }
+
+    private func step(_ body: (TextRow) -> Bool) throws {
         defer {
             sqlite3_reset(statement)
             sqlite3_clear_bindings(statement)
         }
-        for (index, value) in values.enumerated() {
-            var value = value
-            let code = value.withUTF8 { bytes in
-                // SQLite copies the bytes (SQLITE_TRANSIENT, a macro that Swift doesn't see): they are ours for this
-                // call only. An empty buffer may have no address, and NULL isn't the empty text.
-                guard let start = bytes.baseAddress else {
-                    return sqlite3_bind_text(statement, CInt(index + 1), "", 0, Self.copies)
-                }
-                return start.withMemoryRebound(to: CChar.self, capacity: bytes.count) {
-                    sqlite3_bind_text(statement, CInt(index + 1), $0, CInt(bytes.count), Self.copies)
-                }
-            }
-            guard code == SQLITE_OK else { throw failure(code) }
-        }
         while true {
             let code = sqlite3_step(statement)
             if code == SQLITE_DONE { return }
-            guard code == SQLITE_ROW else { throw failure(code) }
+            guard code == SQLITE_ROW else { throw Self.failure(code, connection) }
             guard body(TextRow(statement: statement)) else { return }
         }
     }
 
-    private func failure(_ code: CInt) -> DatabaseError {
-        DatabaseError(
-            resultCode: ResultCode(rawValue: code),
-            message: connection.map { String(cString: sqlite3_errmsg($0)) }
-        )
+    private static func failure(_ code: CInt, _ connection: OpaquePointer) -> DatabaseError {
+        DatabaseError(resultCode: ResultCode(rawValue: code), message: String(cString: sqlite3_errmsg(connection)))
     }
 }
 

@@ -23,6 +23,8 @@ package enum LinkMessage: Sendable {
     case refuse([SiteName])
     /// Worker: takes items of these sites again.
     case accept([SiteName])
+    /// Worker: serves these queues from now on, in the place of those that its hello named (a changed breakout).
+    case serve([QueueCredit])
     /// Broker: items to handle.
     case deliver(DeliveredBatch)
     /// Broker: nil error = they are durable.
@@ -33,7 +35,7 @@ package enum LinkMessage: Sendable {
 
 /// Who the worker is and what it serves.
 package struct LinkHello: Hashable, Sendable {
-    package static let protocolVersion: UInt32 = 1
+    package static let protocolVersion: UInt32 = 2
 
     package var version = LinkHello.protocolVersion
     package var plugin: PluginName
@@ -60,14 +62,16 @@ package struct LinkHello: Hashable, Sendable {
     }
 }
 
-/// How many items of a queue a worker takes at once.
+/// How many items of a queue a worker takes at once, and of which sites.
 package struct QueueCredit: Hashable, Sendable {
     package var queue: QueueName
     package var credit: UInt32
+    package var sites: SiteScope
 
-    package init(queue: QueueName, credit: UInt32) {
+    package init(queue: QueueName, credit: UInt32, sites: SiteScope = .all) {
         self.queue = queue
         self.credit = credit
+        self.sites = sites
     }
 }
 

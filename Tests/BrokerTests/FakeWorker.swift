@@ -32,15 +32,20 @@ final class FakeWorker: Sendable {
     }
 
     func hello(_ credits: [(String, Int)], journal: String, pid: Int32) async throws {
+        let queues = credits.map { QueueCredit(queue: QueueName(unchecked: $0.0), credit: UInt32($0.1)) }
+        try await hello(queues, journal: journal, pid: pid)
+    }
+
+    func hello(_ queues: [QueueCredit], journal: String, pid: Int32, plugin: String = "bench") async throws {
         try await send(
             .hello(
                 LinkHello(
-                    plugin: PluginName(unchecked: "bench"),
+                    plugin: PluginName(unchecked: plugin),
                     pluginVersion: "1.0",
                     generation: 1,
                     pid: pid,
                     journalPath: journal,
-                    queues: credits.map { QueueCredit(queue: QueueName(unchecked: $0.0), credit: UInt32($0.1)) }
+                    queues: queues
                 )
             )
         )

@@ -127,7 +127,7 @@ private func lines(_ text: String) -> [String] {
         expected.snmp.agentx = .socket(path: "/etc/hostd/run/master")
         #expect(config == expected)
         #expect(config.queue.expiresMs == 7_200_000)
-        #expect(config.softLimitBytes == 100 << 20)
+        #expect(config.memoryLimits(workers: 3).soft == .mebibytes(100))
         #expect(config.workers.effectiveCount == 3)
     }
 

@@ -33,13 +33,14 @@ import Testing
     @Test("Every key of a site's file is read")
     func everyKey() throws {
         let file = try folder.write(
-            "nickname: bob\nserver: b.example\nname: Bob's\nroot: https://b.example/sub/\n",
+            "nickname: bob\nserver: b.example\nname: Bob's\nroot: https://b.example/sub/\nbreakout: [main/omb]\n",
             to: "alice.yaml"
         )
         let site = try SiteConfig.load(file)
         #expect(site.nickname.rawValue == "bob")
         #expect(site.name == "Bob's")
         #expect(site.root == "https://b.example/sub/")
+        #expect(site.breakout.map(\.description) == ["main/omb/bob"])
     }
 
     @Test(

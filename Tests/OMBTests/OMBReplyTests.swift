@@ -125,9 +125,10 @@ import Testing
         #expect(entry() == PluginEntry.table(for: OMBPlugin.self))
     }
 
-    @Test("Nonces are 32 hexadecimal digits, and new")
+    @Test("Nonces are 32 hexadecimal digits, and new, also those of another process or site")
     func nonces() {
-        let nonces = Set((0..<1000).map { _ in String(decoding: Nonce.make(), as: UTF8.self) })
+        var sources = [Nonces(), Nonces()]
+        let nonces = Set((0..<1000).map { String(decoding: sources[$0 % 2].next(), as: UTF8.self) })
         #expect(nonces.count == 1000 && nonces.allSatisfy { $0.count == 32 && $0.allSatisfy(\.isHexDigit) })
     }
 }

@@ -8,7 +8,7 @@ import Testing
     private let omb = PluginName(unchecked: "omb")
 
     private func parse(_ frame: String) throws -> InlineRecipients? {
-        try InlineRecipients.parse(Array(frame.utf8), plugin: omb)
+        try Array(frame.utf8).withUnsafeBytes { try InlineRecipients.parse($0, plugin: omb) }
     }
 
     @Test("A frame's own recipients are those of the plugin, in order, the last of equal ones")
@@ -39,7 +39,8 @@ import Testing
     @Test(
         "Without a list, or with one for other plugins, the directory counts",
         arguments: [
-            "{}", "not json", #"{"content":"the \"recipients\" are"}"#, #"{"recipients":null}"#,
+            "", "  ", "{}", "not json", #"OMB1 {"recipients":[]}"#, #"["recipients"]"#,
+            #"{"content":"the \"recipients\" are"}"#, #"{"recipients":null}"#,
             #"{"tags":["recipients"]}"#,
             #"{"recipients":[{"plugin":"x","author":"a","target":"t"}]}"#, #"{"object":{"recipients":[1]}}"#,
         ]
@@ -61,6 +62,7 @@ import Testing
             (#"{"recipients":{}}"#, "recipients: is not a list"),
             (#"{"recipients":[1]}"#, "recipient: is not a JSON object"),
             (#"{"recipients":[{"plugin":"omb"}]}"#, "author: is missing"), (#"{"recipients":["#, "frame: is not JSON"),
+            ("\u{FEFF}\n { \"recipients\": 7}", "recipients: is not a list"),
         ]
     )
     func wrong(frame: String, reason: String) {

@@ -52,6 +52,33 @@ import Testing
         #expect(try reader.get(site, omb, author: "a", target: "t").map(\.key) == ["", "a", "b"])
     }
 
+    @Test("One snapshot shows nothing of what is written meanwhile, and after it all is there")
+    func snapshot() throws {
+        try put("a", "t1")
+        try reader.beginSnapshot()
+        #expect(try reader.get(site, omb, author: "a", target: "t1").count == 1)
+        try put("a", "t2")
+        try writer.remove(site, omb, target: "t1")
+        try reader.beginSnapshot()
+        #expect(try reader.page(site, omb, author: nil, after: [], limit: 5).rows.map(\.target) == ["t1"])
+        #expect(try reader.count(site, omb) == 1)
+        reader.endSnapshot()
+        #expect(try reader.page(site, omb, author: nil, after: [], limit: 5).rows.map(\.target) == ["t2"])
+        reader.endSnapshot()
+        #expect(try reader.count(site, omb, author: "a") == 1)
+    }
+
+    @Test("A reader is closed in the middle of a snapshot, and says so afterwards")
+    func closedReader() throws {
+        try put("a", "t")
+        try reader.beginSnapshot()
+        #expect(try reader.count(site, omb) == 1)
+        try reader.close()
+        #expect(throws: RecipientDirectoryError.failed(file: "\(folder.path)/recipients.db", reason: "it is closed")) {
+            try reader.get(site, omb, author: "a", target: "t")
+        }
+    }
+
     @Test("Texts that are only canonically equivalent are different targets")
     func bytes() throws {
         try put("a", "\u{E9}")

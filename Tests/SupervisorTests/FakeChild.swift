@@ -38,6 +38,7 @@ enum FakeChild {
                 case $mode in
                 crash) kill -SEGV $$ ;;
                 exit) exit 3 ;;
+                large) say '{"failed":{"_0":"its memory is 99 MiB"}}'; exit 75 ;;
                 fail) say '{"failed":{"_0":"the port is taken"}}'; exit 1 ;;
                 mute) note mute; while :; do sleep 1; done ;;
                 *) note ready; say '{"ready":{}}' ;;

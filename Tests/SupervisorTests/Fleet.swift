@@ -6,6 +6,7 @@ import HostConfig
 import Logging
 import NIOPosix
 import QueueCore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -37,6 +38,7 @@ final class Fleet: Sendable {
         sites: [String: String] = ["alice": Fleet.site],
         modes: [String: String] = [:],
         plugins: FakePlugins = FakePlugins(),
+        memory: FakeMemory = FakeMemory(),
         after handover: ((TemporaryDirectory, ChildProcess.Program) throws -> Handover)? = nil,
         changing change: (TemporaryDirectory, inout SupervisorOptions) throws -> Void = { _, _ in }
     ) throws {
@@ -47,6 +49,7 @@ final class Fleet: Sendable {
         var options = SupervisorOptions(configPath: file)
         options.program = try FakeChild.program(in: directory)
         options.logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        options.residentBytes = { memory.bytes(of: $0) }
         options.scan = { _, _ in await plugins.catalog }
         try change(directory, &options)
         let deployment = try Deployment.load(file, threads: nil)
@@ -141,6 +144,14 @@ final class Fleet: Sendable {
         defer { guardian.cancel() }
         return await status.value
     }
+}
+
+/// How much memory children have; one that wasn't set has little.
+final class FakeMemory: Sendable {
+    private let sizes = Mutex<[pid_t: Int]>([:])
+
+    func set(_ mebibytes: Int, of pid: pid_t) { sizes.withLock { $0[pid] = mebibytes << 20 } }
+    func bytes(of pid: pid_t) -> Int { sizes.withLock { $0[pid] ?? 1 << 20 } }
 }
 
 /// What the next look at plugins.d finds.

@@ -42,7 +42,7 @@ import Testing
             generations: [omb: 4],
             askedMsAgo: 120
         )
-        handover.deaths = [Supervisor.DeathKey(plugin: omb, cause: "segv"): 2]
+        handover.deaths = [Supervisor.DeathKey(plugins: "omb", cause: "segv"): 2]
         handover.foreign = [5]
         return handover
     }
@@ -88,19 +88,19 @@ import Testing
     }
 }
 
-@Suite struct RenewalSequenceTests {
+@Suite struct TakeoverSequenceTests {
     @Test("The broker goes last, and first where workers couldn't talk to it")
     func order() {
-        #expect(RenewalSequence(linkChanged: false).rest == [.workers, .console, .broker])
-        #expect(RenewalSequence(linkChanged: true).rest == [.broker, .workers, .console])
+        #expect(TakeoverSequence(linkChanged: false).rest == [.workers, .console, .broker])
+        #expect(TakeoverSequence(linkChanged: true).rest == [.broker, .workers, .console])
     }
 
     @Test("A step ends once, and none out of turn")
     func steps() {
-        var sequence = RenewalSequence(linkChanged: false)
+        var sequence = TakeoverSequence(linkChanged: false)
         sequence.finish(.broker)
         #expect(sequence.step == .workers)
-        for step in [RenewalSequence.Step.workers, .console, .broker] {
+        for step in [TakeoverSequence.Step.workers, .console, .broker] {
             #expect(sequence.step == step)
             sequence.finish(step)
         }

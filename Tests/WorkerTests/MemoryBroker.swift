@@ -42,6 +42,10 @@ final class MemoryBroker: BrokerPort {
     func refuse(_ sites: [SiteName]) { notes.sites.append("refuse " + sites.map(\.rawValue).joined(separator: " ")) }
     func accept(_ sites: [SiteName]) { notes.sites.append("accept " + sites.map(\.rawValue).joined(separator: " ")) }
 
+    func serve(_ queues: [QueueCredit]) {
+        notes.sites.append("serve " + queues.map { "\($0.queue) \($0.sites)" }.joined(separator: " "))
+    }
+
     func stop(_ done: @escaping () -> Void) {
         notes.ends.append("stopped")
         done()

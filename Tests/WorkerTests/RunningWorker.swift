@@ -22,10 +22,12 @@ final class RunningWorker: Sendable {
     let loop: any EventLoop
     let configuration: WorkerConfiguration
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let parts: NIOLoopBoundBox<(worker: Worker?, broker: MemoryBroker?)>
+    private let parts: NIOLoopBoundBox<(worker: Worker?, brokers: [PluginName: MemoryBroker])>
 
     /// With two sites, alice and bob; `bob` gets `values`.
-    init(bob values: [String: String] = [:], handlerTimeoutMs: Int = 60_000) async throws {
+    ///
+    /// `isShared`: minimal.c is in the same process, and writes its lines to `out`.
+    init(bob values: [String: String] = [:], handlerTimeoutMs: Int = 60_000, isShared: Bool = false) async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("scripted.so")
         try await CPlugin.build("scripted", to: path, adding: ["-pthread"])
@@ -42,21 +44,38 @@ final class RunningWorker: Sendable {
         )
         configuration.handlerTimeoutMs = handlerTimeoutMs
         configuration.version = "1.2.3"
+        if isShared {
+            configuration.isShared = true
+            let path = directory.file("minimal.so")
+            try await CPlugin.build("minimal", to: path)
+            configuration.others = [
+                WorkerConfiguration(
+                    plugin: Self.minimal,
+                    pluginPath: path,
+                    descriptor: try LoadedPlugin(path: path).descriptor,
+                    generation: 2,
+                    index: 0,
+                    stateDirectory: directory.path,
+                    workerSocket: directory.file("worker.sock"),
+                    sites: [Self.site("alice", ["out": directory.file("out")])]
+                )
+            ]
+        }
         self.directory = directory
         self.configuration = configuration
         let loop = group.next()
         self.loop = loop
         let (said, exits, notes) = (said, exits, broker)
-        let parts = NIOLoopBoundBox<(worker: Worker?, broker: MemoryBroker?)>.makeBoxSendingValue(
-            (nil, nil),
+        let parts = NIOLoopBoundBox<(worker: Worker?, brokers: [PluginName: MemoryBroker])>.makeBoxSendingValue(
+            (nil, [:]),
             eventLoop: loop
         )
         self.parts = parts
         try await loop.submit {
             let surroundings = Worker.Surroundings(
-                port: { _, _ in
+                port: { configuration, _ in
                     let broker = MemoryBroker(loop: loop, notes: notes)
-                    parts.value.broker = broker
+                    parts.value.brokers[configuration.plugin] = broker
                     return broker
                 },
                 send: { said.append($0) },
@@ -73,6 +92,8 @@ final class RunningWorker: Sendable {
             )
         }.get()
     }
+
+    static let minimal = PluginName(unchecked: "minimal")
 
     deinit { group.shutdownGracefully { _ in } }
 
@@ -98,18 +119,25 @@ final class RunningWorker: Sendable {
     }
 
     /// Delivers one item.
-    func deliver(_ id: UInt64, _ command: String, site: String = "alice", timeoutMs: UInt32 = 0) async throws {
+    func deliver(
+        _ id: UInt64,
+        _ command: String,
+        site: String = "alice",
+        timeoutMs: UInt32 = 0,
+        to plugin: PluginName = PluginName(unchecked: "scripted"),
+        queue: String = "in"
+    ) async throws {
         let parts = parts
         try await loop.submit {
             var item = DeliveredItem(
                 id: id,
                 item: id,
                 site: SiteName(unchecked: site),
-                queue: QueueName(unchecked: "in")
+                queue: QueueName(unchecked: queue)
             )
             item.payload = ByteSpan(offset: 0, count: UInt32(command.utf8.count))
             item.timeoutMs = timeoutMs
-            parts.value.broker?.deliver(DeliveredBatch(bytes: ByteBuffer(string: command), items: [item]))
+            parts.value.brokers[plugin]?.deliver(DeliveredBatch(bytes: ByteBuffer(string: command), items: [item]))
         }.get()
     }
 

@@ -110,4 +110,29 @@ import WorkerLink
         #expect(replies.first?.result?.array?.first?["value"]?.int == 2)
         #expect(replies.last?.error == "a worker has no command \"dance\"")
     }
+
+    @Test("A changed breakout changes what the worker serves, without a new start")
+    func serves() async throws {
+        let worker = try await RunningWorker()
+        try await worker.start()
+        var next = worker.configuration
+        next.queues = [QueueName(unchecked: "in"): .except([SiteName(unchecked: "bob")])]
+        try await worker.tell(.configure(.worker(next)))
+        #expect(worker.broker.sites.all == ["serve in \(SiteScope.except([SiteName(unchecked: "bob")]))"])
+        try await worker.tell(.configure(.worker(next)))
+        #expect(worker.broker.sites.all.count == 1)
+        #expect(try await worker.run(1, "done").code == .done)
+    }
+
+    @Test("Past the soft limit before it has begun it claims nothing, says why and exits 75")
+    func tooLarge() async throws {
+        let worker = try await RunningWorker()
+        var configuration = worker.configuration
+        configuration.softLimitBytes = 1 << 20
+        try await worker.tell(.configure(.worker(configuration)))
+        #expect(try await worker.exits.next() == 75)
+        let failed = try await worker.said.first("the failure") { if case .failed = $0 { true } else { false } }
+        #expect("\(failed)".contains("past queue.softlimit (1 MiB)"))
+        #expect(!worker.said.all.contains(.ready))
+    }
 }

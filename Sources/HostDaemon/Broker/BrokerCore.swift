@@ -85,9 +85,10 @@ final class BrokerCore {
                     return
                 }
                 let core = me.value
-                let distributor = NoticeDistributor(core)
+                let line = core.dispatcher.line(id, name: QueueName.notice.rawValue)
+                let distributor = NoticeDistributor(core, line)
                 core.distributor = distributor
-                core.dispatcher.add(distributor, to: core.dispatcher.line(id, name: QueueName.notice.rawValue))
+                core.dispatcher.add(distributor, to: line)
                 core.scheduleForgetting()
                 completion(nil)
             }
@@ -114,10 +115,17 @@ final class BrokerCore {
         let now = clock.steadyMs
         let since = clock.wallMs - configuration.dedupeWindowMs
         let takesNotices = self.takesNotices
+        let distributions = items.map { distributor?.distribution(of: $0) }
+        let queueing = zip(items, distributions).count { $0.queue == QueueName.notice.rawValue && $1 == nil }
+        distributor?.queueing(queueing)
         let me = NIOLoopBound(self, eventLoop: loop)
         store.write { (transaction) throws(QueueStoreError) in
             var stored = StoredItems()
-            for var item in items {
+            for (var item, distribution) in zip(items, distributions) {
+                if let distribution {
+                    try stored.distribute(item, distribution, transaction, nowMs: now, dedupeSince: since)
+                    continue
+                }
                 // A notice put on a stage-1 queue directly is found by its number too.
                 if item.notice == nil, item.dead == nil, takesNotices.contains(item.queue),
                     let identity = NoticeIdentity(item.payload)
@@ -136,6 +144,7 @@ final class BrokerCore {
         } completion: { result in
             let core = me.value
             core.stored(bytes)
+            core.distributor?.queueing(-queueing)
             switch result {
             case .success(let stored):
                 core.arrived(stored)
@@ -151,13 +160,31 @@ final class BrokerCore {
 
     func arrived(_ stored: StoredItems) {
         dispatcher.arrived(stored.items) { stored.names[$0] ?? dispatcher.names[$0] ?? "" }
-        for item in stored.items {
-            dispatcher.outcomes.addEnqueued(
-                item,
-                queue: stored.names[item.queue] ?? "",
-                site: stored.names[item.site] ?? ""
-            )
+        dispatcher.skip(stored.dropped)
+        for item in stored.items { countEnqueued(item, stored) }
+        for (row, isBad) in stored.distributed { countDistributed(row, stored, isBad: isBad) }
+    }
+
+    private func countEnqueued(_ item: StoredItem, _ stored: StoredItems) {
+        dispatcher.outcomes.addEnqueued(
+            item,
+            queue: stored.names[item.queue] ?? "",
+            site: stored.names[item.site] ?? ""
+        )
+    }
+
+    /// As what came into its queue and went out of it, though it may never have waited there.
+    private func countDistributed(_ row: StoredItem, _ stored: StoredItems, isBad: Bool) {
+        let line = dispatcher.line(row.queue, name: QueueName.notice.rawValue)
+        if let site = stored.names[row.site] {
+            // Distributed by the transaction that stored it.
+            dispatcher.learn(row.site, site)
+            let source = dispatcher.source(line, row.site)
+            source.rateIn.add(1, nowMs: clock.steadyMs)
+            source.rateOut.add(1, nowMs: clock.steadyMs)
+            countEnqueued(row, stored)
         }
+        dispatcher.outcomes.add(line, row.site, isBad ? "dead" : "done") { dispatcher.names[$0] }
     }
 
     // MARK: Back-pressure
@@ -193,25 +220,5 @@ final class BrokerCore {
                 me.value.scheduleForgetting(after: next, in: .milliseconds(20))
             }
         }
-    }
-}
-
-/// Items that a transaction stored, with the names that it met.
-struct StoredItems: Sendable {
-    var items: [StoredItem] = []
-    var names: [NameID: String] = [:]
-
-    mutating func add(
-        _ new: Incoming,
-        _ transaction: StoreTransaction,
-        nowMs: Int64,
-        dedupeSince: Int64
-    ) throws(QueueStoreError) {
-        guard case .stored(let item) = try transaction.insert(new, nowMs: nowMs, dedupeSince: dedupeSince) else {
-            return
-        }
-        items.append(item)
-        if names[item.queue] == nil { names[item.queue] = new.queue }
-        if item.site != 0, names[item.site] == nil { names[item.site] = new.site }
     }
 }

@@ -41,6 +41,7 @@ private final class BrokerProcess {
     private var listeners: Listeners?
     private var early: [SupervisorMessage] = []
     private var isDraining = false
+    private let memoryLog: MemoryLog
 
     /// Of a drain's time, so much is for the workers; the rest is for producers and the store.
     private static let workersShare = 0.8
@@ -57,6 +58,9 @@ private final class BrokerProcess {
         self.group = group
         self.doors = doors
         self.exit = exit
+        memoryLog = MemoryLog(loop: loop) { [log] fields in
+            log.debug("memory", metadata: fields.mapValues { "\($0)" })
+        }
     }
 
     func open(_ descriptor: Int32) {
@@ -86,6 +90,7 @@ private final class BrokerProcess {
         switch message {
         case .configure(.broker(let configuration)):
             if let core { core.configure(configuration) } else { start(configuration) }
+            memoryLog.set(configuration.debugMemory)
         case .configure: fail("the supervisor sent another role's configuration")
         case .drain(let timeoutMs): drain(within: .milliseconds(Int64(Double(timeoutMs) * Self.workersShare)))
         case .ping(let number):

@@ -31,12 +31,15 @@ extension Dispatcher {
     private func nextItem(_ line: QueueLine, for consumer: any Consumer, now: Int64) -> ActiveItem? {
         for _ in 0..<line.turns.count {
             guard let site = line.turns.next(), let source = line.sources[site] else { return nil }
-            if source.isPaused || !consumer.takes(site: site) { continue }
+            if source.isPaused || !consumer.takes(source) || source.isHeld(against: consumer) { continue }
             if source.heldUntilMs > now {
                 wake(atMs: source.heldUntilMs)
                 continue
             }
-            if let item = nextItem(source, now: now) { return item }
+            if let item = nextItem(source, now: now) {
+                source.holder = consumer
+                return item
+            }
             if source.isDry { line.turns.removeLast() }
         }
         return nil

@@ -21,7 +21,7 @@ extension Dispatcher {
         guard line.hasSuspects else { return }
         line.suspects = line.suspects.filter { live($0, now: now) != nil }
         for (index, item) in line.suspects.enumerated() where mayStart(suspect: item, now: now) {
-            let able = line.consumers.filter { $0.takes(site: item.source.site) }
+            let able = line.consumers.filter { $0.takes(item.source) }
             guard let hunter = able.first(where: { $0.isHunting }) ?? able.last else { continue }
             hunter.isHunting = true
             guard hunter.isIdle else { return }
@@ -43,7 +43,7 @@ extension Dispatcher {
 
     private func hasPrey(_ hunter: any Consumer, now: Int64) -> Bool {
         lines(of: hunter).contains { line in
-            line.suspects.contains { mayStart(suspect: $0, now: now) && hunter.takes(site: $0.source.site) }
+            line.suspects.contains { mayStart(suspect: $0, now: now) && hunter.takes($0.source) }
         }
     }
 

@@ -101,7 +101,9 @@ final class Dispatcher {
     var windowPage: Int { max(16, min(1024, 65_536 / max(1, sourceCount))) }
 
     /// For /metrics.
-    func count(_ item: ActiveItem, _ outcome: String) { outcomes.add(item, outcome) { names[$0] } }
+    func count(_ item: ActiveItem, _ outcome: String) {
+        outcomes.add(item.source.line, item.row.site, outcome) { names[$0] }
+    }
 
     func configure(_ settings: DispatchSettings, directory: SiteDirectory) {
         self.settings = settings
@@ -123,11 +125,11 @@ final class Dispatcher {
         }
     }
 
-    private func isPaused(_ source: Source) -> Bool {
+    private func isPaused(_ source: Source) -> Bool { isPaused(source.line, site: names[source.site] ?? "") }
+
+    func isPaused(_ line: QueueLine, site: String) -> Bool {
         guard !pauses.isEmpty else { return false }
-        let queue = source.line.name
-        return pauses[Pause(queue: queue, site: names[source.site] ?? "")] ?? pauses[Pause(queue: queue, site: "")]
-            ?? false
+        return pauses[Pause(queue: line.name, site: site)] ?? pauses[Pause(queue: line.name, site: "")] ?? false
     }
 
     // MARK: Consumers
@@ -138,11 +140,13 @@ final class Dispatcher {
     }
 
     func remove(_ consumer: any Consumer) {
-        for line in lines(of: consumer) {
-            line.consumers.removeAll { $0 === consumer }
-            // What it hunted is somebody else's now.
-            touch(line)
-        }
+        // What it hunted is somebody else's now.
+        for line in lines(of: consumer) { remove(consumer, from: line) }
+    }
+
+    func remove(_ consumer: any Consumer, from line: QueueLine) {
+        line.consumers.removeAll { $0 === consumer }
+        touch(line)
     }
 
     func lines(of consumer: any Consumer) -> [QueueLine] {

@@ -19,18 +19,17 @@ struct OutcomeCounters {
     private var enqueued: [Key: Counters.ID] = [:]
     private var seconds: [NameID: Counters.ID] = [:]
 
-    mutating func add(_ item: ActiveItem, _ outcome: String, site: (NameID) -> String?) {
-        let key = Key(queue: item.row.queue, site: item.row.site, outcome: outcome)
+    mutating func add(_ line: QueueLine, _ siteID: NameID, _ outcome: String, site: (NameID) -> String?) {
+        let key = Key(queue: line.queue, site: siteID, outcome: outcome)
         if let id = deliveries[key] {
             counters.add(to: id)
             return
         }
-        let line = item.source.line
         let id = counters.series(
             HostMetrics.deliveries,
             [
                 "plugin": line.handler?.plugin.rawValue ?? "hostd", "queue": line.name,
-                "site": site(item.row.site) ?? "", "outcome": outcome,
+                "site": site(siteID) ?? "", "outcome": outcome,
             ]
         )
         deliveries[key] = id

@@ -57,6 +57,8 @@ final class Source {
     /// Lanes whose probe may start: held to the retry budget.
     var retrying = Deque<Lane>()
     var claimed = 0
+    /// Who had its last item.
+    weak var holder: (any Consumer)?
     var heldUntilMs: Int64 = 0
     var isPaused = false
     var picks = 0
@@ -80,8 +82,16 @@ final class Source {
     /// Items that wait in memory, but for those that wait in their lanes.
     var waiting: Int { windows.reduce(returned.count) { $0 + $1.items.count } }
 
+    /// A queue for one worker per site: while another still has an item of this one, nobody else gets any.
+    func isHeld(against consumer: any Consumer) -> Bool {
+        claimed > 0 && line.handler?.descriptor.isSingleton == true && holder !== consumer && holder != nil
+    }
+
     /// True: nothing here can start before something new happens.
     var isDry: Bool { unblocked.isEmpty && retrying.isEmpty && waiting == 0 }
+
+    /// Nothing of it waits, here or in the store's ready order.
+    var isEmpty: Bool { isDry && windows.allSatisfy { !$0.hasMore && !$0.isReading } }
 
     /// An item goes back to its place.
     func putBack(_ item: ActiveItem) {
@@ -128,7 +138,8 @@ final class QueueLine {
 protocol Consumer: AnyObject {
     /// How many more items of this queue it takes now.
     func room(in line: QueueLine) -> Int
-    func takes(site: NameID) -> Bool
+    /// Of this site, and this queue.
+    func takes(_ source: Source) -> Bool
     /// Nothing of any queue is in flight there.
     var isIdle: Bool { get }
     func take(_ item: ActiveItem)

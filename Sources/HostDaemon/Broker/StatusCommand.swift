@@ -55,9 +55,13 @@ extension BrokerCommands {
             let delayed = (states[.delayed] ?? 0) + (states[.parked] ?? 0)
             var rateIn = source?.rateIn ?? Rate()
             var rateOut = source?.rateOut ?? Rate()
-            let group = line?.handler?.descriptor.group ?? .main
+            let group = core.destinations.path(
+                group: line?.handler?.descriptor.group ?? .main,
+                queue: QueueName(unchecked: queue),
+                site: SiteName(unchecked: site)
+            )
             let value = JSONValue.object([
-                "queue": .string(queue), "group": line?.isPlain == true ? .null : .string(group.rawValue),
+                "queue": .string(queue), "group": line?.isPlain == true ? .null : .string(group),
                 "site": .string(site),
                 // What is claimed has no state of its own on disk: it is among the ready, or waits for its lane there.
                 "ready": JSONValue(max(0, (states[.ready] ?? 0) - claimed)), "delayed": JSONValue(delayed),

@@ -61,7 +61,7 @@ final class SubscriptionConsumer: Consumer {
         return session.machine.room(of: serial)
     }
 
-    func takes(site: NameID) -> Bool { true }
+    func takes(_ source: Source) -> Bool { true }
     var isIdle: Bool { true }
 
     func take(_ item: ActiveItem) {

@@ -17,6 +17,8 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     private var context: ChannelHandlerContext?
     private(set) var hello: LinkHello?
     private var windows: [NameID: ClaimWindow] = [:]
+    /// Of the queues that it serves; all sites where none is named.
+    private var scopes: [NameID: SiteScope] = [:]
     private(set) var inFlight: [UInt64: ActiveItem] = [:]
     /// By name: a site may be refused before it had its first item.
     private var refused: Set<String> = []
@@ -24,8 +26,18 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     private var nextDelivery: UInt64 = 1
     private var outbox: [(UInt64, ActiveItem)] = []
     /// A handler missed its deadline: the worker ends itself, and nothing else in it is to blame.
-    private var isEnding = false
+    private(set) var isEnding = false
     var isHunting = false
+
+    /// Whom a death is to be blamed on, where several plugins share the process, each with a link of its own.
+    enum Blame {
+        /// Only items of this link can have done it.
+        case alone
+        /// Items of another link may have done it as well.
+        case shared
+        /// It was a handler of another link.
+        case nobody
+    }
 
     init(_ core: BrokerCore, _ registry: WorkerRegistry) {
         self.core = core
@@ -37,8 +49,11 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     func room(in line: QueueLine) -> Int {
         context?.channel.isWritable != true ? 0 : windows[line.queue]?.room ?? 0
     }
-    func takes(site: NameID) -> Bool {
-        !refusesAll && !isEnding && (refused.isEmpty || !refused.contains(core.dispatcher.names[site] ?? ""))
+    func takes(_ source: Source) -> Bool {
+        guard !refusesAll, !isEnding, let scope = scopes[source.queue] else { return false }
+        if refused.isEmpty, scope == .all { return true }
+        let site = core.dispatcher.names[source.site] ?? ""
+        return !refused.contains(site) && scope.contains(SiteName(unchecked: site))
     }
     var isIdle: Bool { inFlight.isEmpty }
 
@@ -77,6 +92,7 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
             core.dispatcher.hold(source, key: lane, ms: Int64(ms), text: text)
         case .refuse(let sites): refuse(sites)
         case .accept(let sites): accept(sites)
+        case .serve(let queues): serve(queues)
         case .deliver, .enqueued, .cancel: context.close(promise: nil)
         }
     }
@@ -107,7 +123,11 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         }
         self.hello = hello
         registry.joined(self)
-        let queues = hello.queues
+        serve(hello.queues)
+    }
+
+    /// Serves these queues from now on, and no others.
+    private func serve(_ queues: [QueueCredit]) {
         let me = NIOLoopBound(self, eventLoop: core.loop)
         core.store.write { (transaction) throws(QueueStoreError) in
             var ids: [NameID] = []
@@ -118,13 +138,22 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
                 me.value.context?.close(promise: nil)
                 return
             }
-            let session = me.value
-            for (queue, id) in zip(queues, ids) {
-                session.windows[id] = ClaimWindow(credit: Int(queue.credit))
-                let dispatcher = session.core.dispatcher
-                dispatcher.add(session, to: dispatcher.line(id, name: queue.queue.rawValue))
-            }
+            me.value.serve(zip(ids, queues))
         }
+    }
+
+    private func serve(_ queues: some Sequence<(NameID, QueueCredit)>) {
+        let dispatcher = core.dispatcher
+        let before = Set(scopes.keys)
+        scopes = [:]
+        for (id, queue) in queues {
+            scopes[id] = queue.sites
+            // What is in flight still counts.
+            if windows[id] == nil { windows[id] = ClaimWindow(credit: Int(queue.credit)) }
+            let line = dispatcher.line(id, name: queue.queue.rawValue)
+            if before.contains(id) { dispatcher.touch(line) } else { dispatcher.add(self, to: line) }
+        }
+        for line in dispatcher.lines(of: self) where scopes[line.queue] == nil { dispatcher.remove(self, from: line) }
     }
 
     private func end(_ result: ItemResult) {
@@ -177,15 +206,16 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     /// The link is gone.
     ///
     /// `journal` says which handlers had been called; nil: nobody knows. No `cause`: the worker lives, so that nothing
-    /// in it is to blame.
-    func giveUp(_ journal: InFlightJournal.Contents?, cause: String?) {
+    /// in it is to blame. `blame`: what the process's other links say of this one's items.
+    func giveUp(_ journal: InFlightJournal.Contents?, cause: String?, blame: Blame = .alone) {
         let dispatcher = core.dispatcher
         let items = inFlight
         inFlight = [:]
-        let blamed: Set<UInt64> = cause == nil || isEnding ? [] : suspects(among: Set(items.keys), journal)
+        let isInnocent = cause == nil || isEnding || blame == .nobody
+        let blamed: Set<UInt64> = isInnocent ? [] : suspects(among: Set(items.keys), journal)
         for (id, item) in items.sorted(by: { $0.key < $1.key }) {
             if cause == nil || journal?.entered.contains(id) != false { item.mayBeDuplicate = true }
-            if let cause, blamed == [id] {
+            if let cause, blamed == [id], blame == .alone {
                 dispatcher.settle(item, Outcome(.overdue, text: cause))
                 continue
             }
@@ -193,6 +223,11 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
             if blamed.contains(id) { item.isSuspect = true }
             dispatcher.settle(item, Outcome(.giveBack))
         }
+    }
+
+    /// Items that a death would be blamed on, were this the only link of its process.
+    func suspects(_ journal: InFlightJournal.Contents?) -> Set<UInt64> {
+        isEnding ? [] : suspects(among: Set(inFlight.keys), journal)
     }
 
     /// Where a handle() was running, nothing else ran in that worker.

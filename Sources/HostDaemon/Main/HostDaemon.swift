@@ -26,7 +26,7 @@ struct HostDaemon: ParsableCommand {
 
     @Option(help: ArgumentHelp("The configuration; without it ./hostd.yaml, if there is one.", valueName: "file"))
     var config: String?
-    @Option(help: ArgumentHelp("Workers per plugin, in the place of workers.count.", valueName: "n"))
+    @Option(help: ArgumentHelp("Workers per plugin and group, in the place of workers.count.", valueName: "n"))
     var threads: Int?
     @Flag(help: "Tell every error of the configuration and exit: 0 if there is none, else 1.")
     var check = false
@@ -42,7 +42,7 @@ struct HostDaemon: ParsableCommand {
     /// With `--role probe`: the file to load.
     @Option(help: .hidden)
     var path: String?
-    /// With `--role worker`: PLUGIN/INDEX, for people who read process lists.
+    /// With `--role worker`: PLUGIN/INDEX or PLUGIN/UNIT/INDEX, for people who read process lists.
     @Option(help: .hidden)
     var slot: String?
 

@@ -99,6 +99,16 @@ struct ChildProcess: Sendable {
         return posix_spawn(&pid, program.path, &actions, &attributes, argv, envp)
     }
 
+    /// Where the machine runs out of memory, the kernel is to end it before broker and supervisor: it can be replaced.
+    ///
+    /// Best effort.
+    func offerToMemoryShortage() {
+        let file = open("/proc/\(pid)/oom_score_adj", O_WRONLY | O_CLOEXEC)
+        guard file >= 0 else { return }
+        _ = write(file, "500", 3)
+        close(file)
+    }
+
     /// nil while it runs.
     func reap() -> EndCause? {
         var status: Int32 = 0

@@ -19,7 +19,16 @@ struct Deployment: Hashable, Sendable {
         return Deployment(config: config, sites: sites, threads: threads)
     }
 
-    /// Workers per plugin.
+    /// Of hostd.yaml and of the sites, each once.
+    var breakouts: [BreakoutSpec] {
+        var seen: Set<BreakoutSpec> = []
+        return (config.queue.breakout + sites.flatMap(\.breakout)).filter { seen.insert($0).inserted }
+    }
+
+    /// Of one worker.
+    var memoryLimits: HostConfig.MemoryLimits { config.memoryLimits(workers: workerCount) }
+
+    /// Workers of a unit.
     var workerCount: Int { threads ?? config.workers.effectiveCount }
 
     /// Enabled on some site.

@@ -5,7 +5,7 @@
 struct RolloutStateMachine: Equatable {
     enum State: Equatable {
         /// The old generation works. `ready` of the last -> done; `ended` of any -> undone.
-        case starting(waitingFor: Set<Int>)
+        case starting(waitingFor: Set<SlotID>)
         case done
         case undone(reason: String)
     }
@@ -17,14 +17,14 @@ struct RolloutStateMachine: Equatable {
 
     private(set) var state: State
 
-    /// `workers`: the indexes of the new generation's workers; not empty.
-    init(workers: Set<Int>) {
+    /// `workers`: the slots of the new generation's workers; not empty.
+    init(workers: Set<SlotID>) {
         precondition(!workers.isEmpty, "a roll-out has at least one worker")
         state = .starting(waitingFor: workers)
     }
 
-    mutating func ready(_ index: Int) -> Action? {
-        guard case .starting(var waitingFor) = state, waitingFor.remove(index) != nil else { return nil }
+    mutating func ready(_ id: SlotID) -> Action? {
+        guard case .starting(var waitingFor) = state, waitingFor.remove(id) != nil else { return nil }
         state = waitingFor.isEmpty ? .done : .starting(waitingFor: waitingFor)
         return waitingFor.isEmpty ? .drainOld : nil
     }

@@ -86,9 +86,9 @@ extension Supervisor {
         deployment = next
         adoptPlugins()
         if change.kind == .restart {
-            planRenewal()
+            planTakeover()
             hasBegunRollouts = false
-            if renewal?.step != .broker { beginRollouts() }
+            if takeover?.step != .broker { beginRollouts() }
         }
         let told = reconcile()
         if change.kind == .restart {
@@ -129,21 +129,26 @@ extension Supervisor {
 
     func beginRollouts() {
         hasBegunRollouts = true
+        var next: [PluginName: SpawnPlan.RunningPlugin] = [:]
         for plugin in running.keys.sorted() {
             guard let code = catalog.loadable[plugin] ?? inheritedCode(of: plugin) else {
                 rolloutFailures[plugin] = catalog.reason(against: plugin)
                 continue
             }
             // What has just been adopted is new already.
-            guard slots.keys.contains(where: { $0.plugin == plugin }) else { continue }
-            let next = SpawnPlan.RunningPlugin(code: code, generation: nextGeneration(of: plugin))
-            let workers = SpawnPlan.workers(of: plugin, next, deployment, stateDirectory: state.path)
-            guard !workers.isEmpty else { continue }
-            rollouts[plugin] = Rollout(machine: RolloutStateMachine(workers: Set(workers.map(\.index))), next: next)
-            logger.info("new generation starts", metadata: ["plugin": "\(plugin)", "generation": "\(next.generation)"])
+            guard slots.values.contains(where: { $0.plugins.contains(plugin) }) else { continue }
+            next[plugin] = SpawnPlan.RunningPlugin(code: code, generation: nextGeneration(of: plugin))
+        }
+        let workers = SpawnPlan.workers(rolling: next, among: running, deployment, stateDirectory: state.path)
+        for (plugin, code) in next.sorted(by: { $0.key < $1.key }) {
+            let slots = workers.filter { $0.members.contains { $0.plugin == plugin } }.map { SlotID.worker($0) }
+            guard !slots.isEmpty else { continue }
+            rollouts[plugin] = Rollout(machine: RolloutStateMachine(workers: Set(slots)), next: code)
+            logger.info("new generation starts", metadata: ["plugin": "\(plugin)", "generation": "\(code.generation)"])
         }
     }
 
+    /// The caller reconciles.
     func perform(_ action: RolloutStateMachine.Action, for plugin: PluginName) {
         guard let rollout = rollouts.removeValue(forKey: plugin) else { return }
         let metadata: Logger.Metadata = ["plugin": "\(plugin)", "generation": "\(rollout.next.generation)"]
@@ -159,12 +164,10 @@ extension Supervisor {
                 "new generation can't start, the old one goes on",
                 metadata: metadata.merging(["reason": "\(reason)"]) { $1 }
             )
-            for id in slots.keys where id.plugin == plugin && id.generation == rollout.next.generation {
+            for (id, slot) in slots where slot.runs(plugin, generation: rollout.next.generation) {
                 feed(.hurry, to: id, killReason: "its generation was undone")
             }
         }
-        reconcile()
-        finishRestartIfDone()
     }
 
     func finishRestartIfDone() {

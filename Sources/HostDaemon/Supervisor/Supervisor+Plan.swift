@@ -57,11 +57,16 @@ extension Supervisor {
             running[plugin] = SpawnPlan.RunningPlugin(code: code, generation: nextGeneration(of: plugin))
         }
         warnOfMissingPlugins()
+        warnOfIdleBreakouts()
     }
 
     func nextGeneration(of plugin: PluginName) -> Int {
-        generations[plugin, default: 0] += 1
-        return generations[plugin, default: 1]
+        // In one process they share the count: its generation is that of the newest.
+        let isShared = deployment.config.workers.isolate == .group
+        let last = isShared ? generations.values.max() : generations[plugin]
+        let next = (last ?? 0) + 1
+        generations[plugin] = next
+        return next
     }
 
     /// Starts what lacks, drains what is too much, tells the rest what changed.
@@ -73,14 +78,13 @@ extension Supervisor {
         let plan = SpawnPlan(deployment, running: running, known: memory.known, stateDirectory: state.path)
         var wanted: [SlotID: RoleConfiguration] = [.broker: .broker(plan.broker)]
         if let console = plan.console { wanted[.console] = .console(console) }
-        var workers = plan.workers.values.flatMap(\.self)
-        for (plugin, rollout) in rollouts {
-            workers += SpawnPlan.workers(of: plugin, rollout.next, deployment, stateDirectory: state.path)
-        }
-        for worker in workers {
-            let id = SlotID.worker(worker.plugin, generation: worker.generation, index: worker.index)
-            wanted[id] = .worker(worker)
-        }
+        let rolled = SpawnPlan.workers(
+            rolling: rollouts.mapValues(\.next),
+            among: running,
+            deployment,
+            stateDirectory: state.path
+        )
+        for (id, worker) in places(of: plan.workers + rolled) { wanted[id] = .worker(worker) }
         for id in slots.keys where wanted[id] == nil { feed(.drain, to: id) }
         var told: [ChildLink] = []
         for (id, configuration) in wanted.sorted(by: { $0.key.startOrder < $1.key.startOrder }) {
@@ -102,6 +106,7 @@ extension Supervisor {
     /// Once all have, hostd is ready.
     func settle(_ id: SlotID) {
         guard !isAnnounced, unsettled.remove(id) != nil, unsettled.isEmpty, stop == nil else { return }
+        guard !isTooLargeToRun else { return stopAsTooLarge() }
         isAnnounced = true
         guard deployment.config.queue.listen?.port == 0, let broker = slots[.broker]?.readyLink else {
             return announce(stompPort: nil)
@@ -139,7 +144,7 @@ extension Supervisor {
 
 extension SlotID {
     /// Broker, workers by plugin and number, console: what an item waits for first.
-    fileprivate var startOrder: (Int, String, Int, Int) {
-        (role == .broker ? 0 : role == .worker ? 1 : 2, plugin?.rawValue ?? "", generation, index)
+    fileprivate var startOrder: (Int, String, String, Int, Int) {
+        (role == .broker ? 0 : role == .worker ? 1 : 2, plugin?.rawValue ?? "", unit, generation, index)
     }
 }

@@ -29,14 +29,12 @@ extension Supervisor {
 
     private func report(of slot: Slot) -> [String: JSONValue] {
         let pid = slot.process?.child.pid ?? 0
-        var group: JSONValue = .null
-        if case .worker(let worker) = slot.configuration {
-            group = JSONValue(worker.descriptor.handlers.first?.group.rawValue)
-        }
+        let plugins = slot.plugins.map(\.rawValue).joined(separator: ",")
+        let isWorker = slot.id.role == .worker
         return [
             "role": .string(slot.id.role.rawValue), "pid": JSONValue(pid),
-            "plugin": JSONValue(slot.id.plugin?.rawValue),
-            "group": group, "generation": slot.id.plugin == nil ? .null : JSONValue(slot.id.generation),
+            "plugin": isWorker ? .string(plugins) : .null, "group": isWorker ? .string(slot.id.unit) : .null,
+            "generation": isWorker ? JSONValue(slot.id.generation) : .null,
             "rss_bytes": JSONValue(ResidentMemory.bytes(of: pid) ?? 0),
             "in_flight": JSONValue(slot.process?.vitals?.inFlight ?? 0), "state": .string(slot.machine.state.word),
             "version": JSONValue(slot.process?.version),
@@ -87,6 +85,7 @@ extension Supervisor {
         if let name, let failure = rolloutFailures[name], reason == nil {
             reason = "the new generation could not start, the old code goes on: \(failure)"
         }
+        if let name, let why = reasonOfBarred(name), reason == nil { reason = why }
         return [
             "file": .string(file), "id": JSONValue(descriptor?.id ?? entry?.identity?.id),
             "version": JSONValue(descriptor?.version ?? entry?.identity?.version),
@@ -113,7 +112,7 @@ extension Supervisor {
     }
 
     private func readyWorkers(of plugin: PluginName) -> Int {
-        slots.values.filter { $0.id.plugin == plugin && $0.machine.isReady }.count
+        slots.values.filter { $0.plugins.contains(plugin) && $0.machine.isReady }.count
     }
 
     var ownSamples: [MetricSample] {
@@ -135,7 +134,7 @@ extension Supervisor {
             + deaths.map { key, count in
                 MetricSample(
                     HostMetrics.workerDeaths,
-                    labels: ["plugin": key.plugin.rawValue, "cause": key.cause],
+                    labels: ["plugin": key.plugins, "cause": key.cause],
                     value: Double(count)
                 )
             }

@@ -62,7 +62,7 @@ extension Supervisor {
             inherited = [lock.descriptor] + (try openDoors().descriptors)
         }
         var arguments = ["--role", id.role.rawValue] + options.childArguments
-        if let plugin = id.plugin { arguments += ["--slot", "\(plugin)/\(id.index)"] }
+        if id.role == .worker { arguments += ["--slot", id.argument] }
         let child = try ChildProcess.spawn(
             options.program,
             arguments: arguments,
@@ -70,6 +70,7 @@ extension Supervisor {
             inherited: inherited
         )
         withExtendedLifetime(lock) {}
+        if id.role == .worker { child.offerToMemoryShortage() }
         lastSerial += 1
         let serial = ProcessSerial(number: lastSerial)
         slots[id]?.process = RunningProcess(serial: serial, child: child)
@@ -195,11 +196,8 @@ extension Supervisor {
 
     private func becameReady(_ id: SlotID) {
         if id.role == .broker { slots.keys.filter { $0.role == .worker }.forEach { tell($0) } }
-        if let plugin = id.plugin, rollouts[plugin]?.next.generation == id.generation,
-            let action = rollouts[plugin]?.machine.ready(id.index)
-        {
-            perform(action, for: plugin)
-        }
+        tellRollouts(of: id) { $0.ready(id) }
+        renewal(of: id, isReady: true)
         settle(id)
         if slots[id]?.process?.isInherited == false { renewed(id) }
     }
@@ -243,14 +241,17 @@ extension Supervisor {
         if id.role == .worker {
             slots[.broker]?.process?.link?.send(.workerExited(pid: process.child.pid, cause: text))
         }
-        if let plugin = id.plugin, !isPlanned { deaths[DeathKey(plugin: plugin, cause: cause.label), default: 0] += 1 }
+        if id.role == .worker, !isPlanned {
+            let plugins = slots[id]?.plugins.map(\.rawValue).joined(separator: ",") ?? ""
+            deaths[DeathKey(plugins: plugins, cause: cause.label), default: 0] += 1
+        }
+        let isTooLarge = id.role == .worker && cause == .exited(status: ExitStatus.memoryLimitPassed)
+        let rolled = rolling(id)
         if id == .broker, !isAnnounced, let failure = process.failure, !isPlanned { return brokerCannotStart(failure) }
         feed(.ended(at: now), to: id)
-        if let plugin = id.plugin, rollouts[plugin]?.next.generation == id.generation,
-            let action = rollouts[plugin]?.machine.ended(cause: text)
-        {
-            perform(action, for: plugin)
-        }
+        if isTooLarge, !isPlanned { bar(id, reason: process.failure ?? text) }
+        tellRollouts(rolled) { $0.ended(cause: text) }
+        renewal(of: id, isReady: false)
         if id != .broker { settle(id) }
         if !process.isInherited { renewed(id, failure: text) }
         if stop != nil { stepStop() }
@@ -259,7 +260,7 @@ extension Supervisor {
     func metadata(_ id: SlotID, _ pid: Int32?, _ reason: String? = nil) -> Logger.Metadata {
         var metadata: Logger.Metadata = ["process": "\(id)"]
         if let pid { metadata["pid"] = "\(pid)" }
-        if id.plugin != nil { metadata["generation"] = "\(id.generation)" }
+        if id.role == .worker { metadata["generation"] = "\(id.generation)" }
         if let reason { metadata["reason"] = "\(reason)" }
         return metadata
     }

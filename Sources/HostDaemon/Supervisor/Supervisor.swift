@@ -33,8 +33,14 @@ actor Supervisor {
     var rollouts: [PluginName: Rollout] = [:]
     /// Enabled, but can't be run: their sites' items wait.
     var missingPlugins: Set<PluginName> = []
+    /// Breakout entries without effect.
+    var idleBreakouts: Set<String> = []
     /// Why a plugin's last roll-out was undone.
     var rolloutFailures: [PluginName: String] = [:]
+    /// Of places whose worker was, or is being, replaced for its memory.
+    var renewals: [SlotID: Renewals] = [:]
+    /// Workers that were too large to begin.
+    var barred: [SlotID: Barred] = [:]
 
     var slots: [SlotID: Slot] = [:]
     var slotOfProcess: [ProcessSerial: SlotID] = [:]
@@ -60,12 +66,12 @@ actor Supervisor {
     /// Nothing is started or answered: another image goes on (Supervisor+Handover).
     var isHandingOver = false
     var postponed: [SupervisorEvent] = []
-    /// The restart at work is the rest of an earlier image's (Supervisor+Renewal).
+    /// The restart at work is the rest of an earlier image's (Supervisor+Takeover).
     var isTakeover = false
     var restartsToJoin = 0
     var linkChanged = false
     var hasBegunRollouts = false
-    var renewal: RenewalSequence?
+    var takeover: TakeoverSequence?
     var renewing: SlotID?
     var renewalFailures: [String] = []
 
@@ -78,7 +84,8 @@ actor Supervisor {
     var exitStatusAfterStop: Int32 = 0
 
     struct DeathKey: Codable, Hashable, Sendable {
-        var plugin: PluginName
+        /// Several with commas between them, where they share a process.
+        var plugins: String
         var cause: String
     }
 
@@ -160,6 +167,7 @@ actor Supervisor {
         switch event {
         case .signal(let number): handle(signal: number)
         case .beat: beat()
+        case .memoryDue: lookAtMemory()
         case .watchdogDue: notify.watchdog()
         case .linked(let serial, let link): linked(serial, link)
         case .heard(let serial, let message): heard(serial, message)
@@ -196,6 +204,8 @@ actor Supervisor {
     private func startClocks() {
         let interval = TimeAmount(Heartbeat.interval)
         loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [inbox] _ in inbox.put(.beat) }
+        let look = TimeAmount(Self.memoryInterval)
+        loop.scheduleRepeatedTask(initialDelay: look, delay: look) { [inbox] _ in inbox.put(.memoryDue) }
         if let watchdog = notify.watchdogInterval.map({ TimeAmount($0) }) {
             loop.scheduleRepeatedTask(initialDelay: .zero, delay: watchdog) { [inbox] _ in inbox.put(.watchdogDue) }
         }

@@ -6,6 +6,7 @@ enum SupervisorEvent: Sendable {
     case signal(Int32)
     /// Time for pings.
     case beat
+    case memoryDue
     case watchdogDue
     case linked(ProcessSerial, ChildLink)
     case heard(ProcessSerial, ChildMessage)

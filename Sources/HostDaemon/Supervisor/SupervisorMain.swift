@@ -29,6 +29,9 @@ package struct SupervisorOptions: Sendable {
         await PluginScan(directory: directory, stateDirectory: state).run()
     }
 
+    /// How much memory a process has; nil where it is gone.
+    var residentBytes: @Sendable (pid_t) -> Int? = { ResidentMemory.bytes(of: $0) }
+
     package init(configPath: String? = nil, threads: Int? = nil) {
         self.configPath = configPath
         self.threads = threads
@@ -41,6 +44,8 @@ package struct SupervisorOptions: Sendable {
 /// Exit statuses that others rely on (docs/man/hostd.8).
 package enum ExitStatus {
     package static let configurationError: Int32 = 1
+    /// EX_TEMPFAIL of sysexits.h: all workers are past the soft limit before they did anything.
+    package static let memoryLimitPassed: Int32 = 75
 }
 
 /// The supervisor's role: hostd without a `--role`.

@@ -16,6 +16,8 @@ package protocol BrokerPort: ItemSink {
     func refuse(_ sites: [SiteName])
     /// Takes items of these sites again.
     func accept(_ sites: [SiteName])
+    /// Serves these queues from now on, in the place of those that it began with.
+    func serve(_ queues: [QueueCredit])
     /// Writes out all that was settled, then ends; `done` runs once it is on its way, or can't be.
     func stop(_ done: @escaping () -> Void)
 }

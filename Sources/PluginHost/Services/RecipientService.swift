@@ -10,22 +10,44 @@ final class RecipientService {
     let plugin: PluginName
     let writer: DatabaseThread<RecipientWriter>
     private let path: String
+    private let loop: any EventLoop
     private var openReader: RecipientReader?
+    private var isSnapshot = false
 
     init(path: String, plugin: PluginName, loop: any EventLoop) {
         self.path = path
         self.plugin = plugin
+        self.loop = loop
         writer = DatabaseThread("hostd.recipients", loop: loop) { try RecipientWriter(path: path) }
     }
 
-    /// Opened with the first use.
+    /// Opened with the first use; what one turn of the loop reads is of one snapshot.
     ///
-    /// On the loop.
+    /// Handlers are entered by dozens in a turn, and SQLite's locks for each read alone cost as much as half a read. On
+    /// the loop.
     func reader() throws(RecipientDirectoryError) -> RecipientReader {
+        let reader = try openedReader()
+        if !isSnapshot {
+            try reader.beginSnapshot()
+            isSnapshot = true
+            loop.assumeIsolated().execute { self.endSnapshot() }
+        }
+        return reader
+    }
+
+    private func openedReader() throws(RecipientDirectoryError) -> RecipientReader {
         if let openReader { return openReader }
         let reader = try RecipientReader(path: path)
         openReader = reader
         return reader
+    }
+
+    /// A change that a plugin has an answer to must be seen by what it reads then.
+    ///
+    /// On the loop.
+    func endSnapshot() {
+        isSnapshot = false
+        openReader?.endSnapshot()
     }
 
     static func status(of error: any Error) -> Int32 {
@@ -136,9 +158,9 @@ extension PluginInstance {
     private func inlineRecipients(of job: hostd_token) throws -> InlineRecipients? {
         guard job != 0, let call = deliveries[job] else { return nil }
         if let known = call.inlineRecipients { return known }
-        var found = try InlineRecipients.parse(call.job.pointee.payload.array, plugin: recipients.plugin)
-        if found == nil, !call.job.pointee.shared.isEmpty {
-            found = try InlineRecipients.parse(call.job.pointee.shared.array, plugin: recipients.plugin)
+        var found = try InlineRecipients.parse(call.job.pointee.payload.bytes, plugin: recipients.plugin)
+        if found == nil {
+            found = try InlineRecipients.parse(call.job.pointee.shared.bytes, plugin: recipients.plugin)
         }
         call.inlineRecipients = .some(found)
         return found
@@ -204,6 +226,7 @@ extension PluginInstance {
         let op = operations.insert(PlainOperation(site: site))
         guard op > 0 else { return op }
         recipients.writer.run({ try write($0, name) }) { result in
+            self.recipients.endSnapshot()
             guard self.operations.finish(op) else { return }
             var status = HOSTD_OK
             if case .failure(let error) = result {

@@ -45,7 +45,7 @@ package struct Arena {
         return start..<bytes.count
     }
 
-    package mutating func add(_ other: [UInt8]) -> Range<Int> {
+    package mutating func add(_ other: some Collection<UInt8>) -> Range<Int> {
         let start = bytes.count
         bytes.append(contentsOf: other)
         return start..<bytes.count

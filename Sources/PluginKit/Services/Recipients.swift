@@ -130,26 +130,28 @@ public struct Recipients {
         count: Int
     ) -> [Recipient] {
         guard let rows, count > 0 else { return [] }
-        var storage: [UInt8] = []
-        var fields: [(Recipient.Fields, version: UInt64)] = []
-        fields.reserveCapacity(count)
-        for index in 0..<count {
-            // By stride: a newer host's rows may be longer than the ones that this was built with.
-            let row = UnsafeRawPointer(rows).advanced(by: index * stride).assumingMemoryBound(to: hostd_recipient.self)
-            var field = Recipient.Fields(start: storage.count)
-            storage.append(contentsOf: row.pointee.author.bytes)
-            field.author = storage.count
-            storage.append(contentsOf: row.pointee.target.bytes)
-            field.target = storage.count
-            storage.append(contentsOf: row.pointee.key.bytes)
-            field.key = storage.count
-            storage.append(contentsOf: row.pointee.credentials.bytes)
-            field.credentials = storage.count
-            storage.append(contentsOf: row.pointee.options.bytes)
-            field.options = storage.count
-            fields.append((field, row.pointee.version))
+        // By stride: a newer host's rows may be longer than the ones that this was built with.
+        func row(_ index: Int) -> hostd_recipient {
+            UnsafeRawPointer(rows).advanced(by: index * stride).assumingMemoryBound(to: hostd_recipient.self).pointee
         }
-        return fields.map { Recipient(storage: storage, fields: $0.0, version: $0.version) }
+        var arena = Arena()
+        arena.reserve((0..<count).reduce(0) { $0 + byteCount(row($1)) })
+        let fields = (0..<count).map { index in
+            let row = row(index)
+            var fields = Recipient.Fields(start: arena.bytes.count)
+            fields.author = arena.add(row.author.bytes).upperBound
+            fields.target = arena.add(row.target.bytes).upperBound
+            fields.key = arena.add(row.key.bytes).upperBound
+            fields.credentials = arena.add(row.credentials.bytes).upperBound
+            fields.options = arena.add(row.options.bytes).upperBound
+            return fields
+        }
+        return fields.enumerated().map { Recipient(storage: arena.bytes, fields: $1, version: row($0).version) }
+    }
+
+    private nonisolated static func byteCount(_ row: hostd_recipient) -> Int {
+        row.author.bytes.count + row.target.bytes.count + row.key.bytes.count + row.credentials.bytes.count
+            + row.options.bytes.count
     }
 }
 

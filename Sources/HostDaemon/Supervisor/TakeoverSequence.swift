@@ -4,7 +4,7 @@
 ///
 /// The broker goes last, since every process needs it. Where its workers' language has changed it goes first: it would
 /// hang up on new workers, while old ones keep what they hold until it is settled.
-struct RenewalSequence: Equatable {
+struct TakeoverSequence: Equatable {
     enum Step: Hashable {
         case workers, console, broker
     }

@@ -35,11 +35,15 @@ extension Supervisor {
     }
 
     private func adopt(_ child: Handover.Child) {
+        // How often it was replaced for its memory counts anew; where two are in one place, the second goes.
+        var slot = child.slot
+        slot.renewal = 0
+        if slots[slot] != nil { slot = child.slot }
         lastSerial += 1
         let serial = ProcessSerial(number: lastSerial)
         let process = ChildProcess(pid: child.pid, descriptor: child.descriptor ?? -1)
-        addSlot(child.slot)
-        slots[child.slot]?.machine = SlotStateMachine(
+        addSlot(slot)
+        slots[slot]?.machine = SlotStateMachine(
             state: SlotStateMachine.State(child.state, now: now),
             spawnDelay: deployment.config.queue.spawndelay
         )
@@ -49,27 +53,28 @@ extension Supervisor {
         running.told = child.told.flatMap { try? $0.decoded(as: RoleConfiguration.self) }
         running.siteErrors = child.siteErrors
         running.isHungUp = child.descriptor == nil
-        slots[child.slot]?.process = running
-        slotOfProcess[serial] = child.slot
+        slots[slot]?.configuration = running.told
+        slots[slot]?.process = running
+        slotOfProcess[serial] = slot
         if child.descriptor != nil { openLink(to: process, serial, child.remainder) }
         if child.state == .starting { limitStart(of: serial) }
     }
 
     /// Before the roll-outs of a restart.
-    func planRenewal() {
+    func planTakeover() {
         let hasInherited = slots.values.contains { $0.process?.isInherited == true }
-        renewal = hasInherited ? RenewalSequence(linkChanged: linkChanged) : nil
+        takeover = hasInherited ? TakeoverSequence(linkChanged: linkChanged) : nil
     }
 
     /// The code of a plugin that has no good file now, but workers of an earlier hostd.
     func inheritedCode(of plugin: PluginName) -> LoadablePlugin? {
-        let isInherited = slots.values.contains { $0.id.plugin == plugin && $0.process?.isInherited == true }
+        let isInherited = slots.values.contains { $0.plugins.contains(plugin) && $0.process?.isInherited == true }
         return isInherited ? running[plugin]?.code : nil
     }
 
     /// The next step of the renewal, if there is one; false once nothing is left to wait for.
     func renewNext() -> Bool {
-        while let step = renewal?.step {
+        while let step = takeover?.step {
             switch step {
             case .workers:
                 if !hasBegunRollouts { beginRollouts() }
@@ -79,13 +84,13 @@ extension Supervisor {
                 }
                 if hasFailedRollout {
                     logger.error("workers of the earlier hostd go on, and so do its console and broker")
-                    renewal = nil
+                    takeover = nil
                     return false
                 }
             case .console: if renew(.console) { return true }
             case .broker: if renew(.broker) { return true }
             }
-            renewal?.finish(step)
+            takeover?.finish(step)
         }
         return false
     }
@@ -93,7 +98,7 @@ extension Supervisor {
     private var hasFailedRollout: Bool {
         slots.values.contains { slot in
             slot.process?.isInherited == true && slot.machine.isReady
-                && slot.id.plugin.map { rolloutFailures[$0] != nil } == true
+                && slot.plugins.contains { rolloutFailures[$0] != nil }
         }
     }
 

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+import Control
+import NIOCore
+import QueueCore
+import QueueStore
+
+/// What becomes of an item of the queue `notice`, inside the transaction that takes it off the queue: one item on the
+/// stage-1 queue of every plugin that its site enables for notices (docs/decisions/0005).
+///
+/// A value, so that it can be carried to the store's thread.
+struct NoticeDistribution: Sendable {
+    private let site: String
+    /// One for each stage-1 queue, without its frame; nil: the site was removed since.
+    private let templates: [Incoming]?
+    private let wallMs: Int64
+    private let steadyMs: Int64
+    private let dedupeSince: Int64
+
+    init(site: String, enqueuedMs: Int64, core: BrokerCore) {
+        self.site = site
+        templates = core.directory.site(site).map { entry in
+            core.directory.noticeQueues(of: entry.nickname).map {
+                core.own(site: site, queue: $0.rawValue, payload: [], nowMs: enqueuedMs)
+            }
+        }
+        wallMs = core.clock.wallMs
+        steadyMs = core.clock.steadyMs
+        dedupeSince = wallMs - core.configuration.dedupeWindowMs
+    }
+
+    /// Ends the item `row`, which is in the store; what it led to is added to `stored`.
+    func run(
+        _ row: StoredItem,
+        _ counts: Counts,
+        _ transaction: StoreTransaction,
+        _ stored: inout StoredItems
+    )
+        throws(QueueStoreError)
+    {
+        guard let templates else {
+            let text = "the site \"\(site)\" was removed: add it to sites_dir, then requeue"
+            return try bury(row, .unknownSite, text, counts, transaction, &stored)
+        }
+        switch NoticeFrame(row.payload) {
+        case .bad(let text): return try bury(row, .badFrame, text, counts, transaction, &stored)
+        case .delete(let uri): stored.dropped += try transaction.dropNotice(site: site, uri: uri, nowMs: wallMs)
+        case .distribute(let identity):
+            let notice = try transaction.notice(
+                site: site,
+                number: identity.number,
+                uri: identity.uri,
+                nowMs: wallMs
+            )
+            for var item in templates {
+                item.payload = row.payload
+                item.notice = notice
+                item.priority = row.rank.priority
+                item.expiresMs = row.expiresMs
+                try stored.add(item, transaction, nowMs: steadyMs, dedupeSince: dedupeSince)
+            }
+        }
+        try transaction.finish(row.id, nowMs: wallMs)
+        stored.distributed.append((row, false))
+    }
+
+    private func bury(
+        _ row: StoredItem,
+        _ reason: DeadReason,
+        _ text: String,
+        _ counts: Counts,
+        _ transaction: StoreTransaction,
+        _ stored: inout StoredItems
+    ) throws(QueueStoreError) {
+        try transaction.bury(row.id, reason: reason, text: text, counts: counts, isKept: true, nowMs: wallMs)
+        stored.distributed.append((row, true))
+    }
+}
+
+/// Items that a transaction stored, with the names that it met.
+struct StoredItems: Sendable {
+    var items: [StoredItem] = []
+    var names: [NameID: String] = [:]
+    /// Items of the queue `notice` that ended, and whether as dead letters.
+    var distributed: [(row: StoredItem, isBad: Bool)] = []
+    /// What delete frames buried.
+    var dropped: [DroppedItem] = []
+
+    /// Returns the item; nil: it is a duplicate.
+    @discardableResult
+    mutating func add(
+        _ new: Incoming,
+        _ transaction: StoreTransaction,
+        nowMs: Int64,
+        dedupeSince: Int64
+    ) throws(QueueStoreError) -> StoredItem? {
+        guard let item = try insert(new, transaction, nowMs: nowMs, dedupeSince: dedupeSince) else { return nil }
+        items.append(item)
+        return item
+    }
+
+    /// A notice that is distributed at once: it never waits in its queue.
+    mutating func distribute(
+        _ new: Incoming,
+        _ distribution: NoticeDistribution,
+        _ transaction: StoreTransaction,
+        nowMs: Int64,
+        dedupeSince: Int64
+    ) throws(QueueStoreError) {
+        guard let row = try insert(new, transaction, nowMs: nowMs, dedupeSince: dedupeSince) else { return }
+        try distribution.run(row, Counts(), transaction, &self)
+    }
+
+    private mutating func insert(
+        _ new: Incoming,
+        _ transaction: StoreTransaction,
+        nowMs: Int64,
+        dedupeSince: Int64
+    ) throws(QueueStoreError) -> StoredItem? {
+        guard case .stored(let item) = try transaction.insert(new, nowMs: nowMs, dedupeSince: dedupeSince) else {
+            return nil
+        }
+        if names[item.queue] == nil { names[item.queue] = new.queue }
+        if item.site != 0, names[item.site] == nil { names[item.site] = new.site }
+        return item
+    }
+}
