@@ -1,6 +1,6 @@
 # hostd: `make help` lists the targets. Each installs by apt what it lacks, and says what it is doing.
 .DEFAULT_GOAL := help
-.PHONY: run test build bench format lint help test-tsan test-asan install clean
+.PHONY: run test build bench format lint help test-tsan test-asan soak install clean
 
 SWIFT ?= swift
 SOURCES := Sources Plugins Tests Package.swift
@@ -30,6 +30,15 @@ test: ## everything: builds, then unit, contract, interop and kill tests
 	@echo '==> building and running the tests (the first time takes some minutes)...'
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) \
 	    $(SWIFT) test --disable-xctest $(if $(FILTER),--filter $(FILTER))
+
+# Half an hour of random faults; `make soak SOAK_SECONDS=86400` for a day. HOSTD_TEST_SEED repeats a run.
+SOAK_SECONDS ?= 1800
+
+soak: ## random faults under load for half an hour (SOAK_SECONDS=...): nothing lost, nothing twice but for what a kill interrupted
+	$(toolchain)
+	@scripts/install-packages build test
+	@echo '==> building, then $(SOAK_SECONDS) s of random faults...'
+	HOSTD_CHAOS_SECONDS=$(SOAK_SECONDS) $(SWIFT) test --disable-xctest --filter ChaosTests
 
 # Unit tests only: what starts processes, or is bound to time, says little under a sanitizer that slows it ten times.
 UNIT := --disable-xctest --skip EndToEndTests $(if $(FILTER),--filter $(FILTER))

@@ -212,6 +212,13 @@ let package = Package(
             ]
         ),
         tests(
+            "BrokerContractTests",
+            [
+                "Broker", "Worker", "WorkerLink", "PluginHost", "Control", "QueueStore", "QueueCore", "TestSupport",
+                logging, nioConcurrency, nioCore, nioPosix,
+            ]
+        ),
+        tests(
             "ConsoleTests",
             ["Console", "Control", "Telemetry", "TestSupport", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix]
         ),

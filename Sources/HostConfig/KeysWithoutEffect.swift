@@ -5,10 +5,7 @@ extension HostConfig {
     ///
     /// hostd names them at start, so that nobody relies on what isn't there yet.
     package var keysWithoutEffect: [String] {
-        let plain = HostConfig(folder: folder)
         let keys: [(String, Bool)] = [
-            ("workers.canary", workers.canary != plain.workers.canary),
-            ("queue.dead_letter_dir", queue.deadLetterDir != nil),
             ("queue.monitor", queue.monitor != nil),
             ("cache.servers", !cache.servers.isEmpty),
             ("snmp.agentx", snmp.agentx != nil),

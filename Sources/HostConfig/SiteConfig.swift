@@ -17,8 +17,27 @@ package struct SiteConfig: Hashable, Sendable {
     /// Queues of this site that have a group of their own; each names this site.
     package let breakout: [BreakoutSpec]
     package let plugins: [PluginName: PluginSettings]
+    /// In order of their names.
+    package let enabledPlugins: [PluginName]
 
-    package var enabledPlugins: [PluginName] { plugins.filter(\.value.isEnabled).keys.sorted() }
+    init(
+        file: String,
+        nickname: SiteName,
+        server: String,
+        name: String,
+        root: String,
+        breakout: [BreakoutSpec],
+        plugins: [PluginName: PluginSettings]
+    ) {
+        self.file = file
+        self.nickname = nickname
+        self.server = server
+        self.name = name
+        self.root = root
+        self.breakout = breakout
+        self.plugins = plugins
+        enabledPlugins = plugins.filter(\.value.isEnabled).keys.sorted()
+    }
 
     /// What plugins read of their site besides their own keys (hostd_plugin.h, config_get).
     package var hostValues: [String: String] {

@@ -15,6 +15,8 @@ package struct WorkersConfig: Hashable, Sendable {
     package var isolate: Isolation = .plugin
     /// How long a new generation's first worker runs alone beside the old ones; zero = off.
     package var canary: Duration = .seconds(10)
+    /// How long a plugin's init, and the opening of a site, may take; then its worker is ended.
+    package var startTimeout: Duration = .seconds(60)
     /// Per worker; nil = auto.
     package var memoryLimit: ByteCount?
 
@@ -57,6 +59,7 @@ package struct WorkersConfig: Hashable, Sendable {
         section.read("count", countForm, into: &count)
         section.read("isolate", .scalar("plugin or group") { Isolation(rawValue: $0.text) }, into: &isolate)
         section.read("canary", .duration(), into: &canary)
+        section.read("start_timeout", .duration(atLeast: .seconds(1)), into: &startTimeout)
         let least = ByteCount.mebibytes(16)
         let limitForm = ConfigForm<ByteCount?>.scalar("auto, or a size such as 512MiB, at least \(least)") {
             if $0.text == "auto" { return .some(nil) }

@@ -44,6 +44,7 @@ package enum LinkCodec {
             buffer.write(number: hello.generation)
             buffer.write(number: hello.pid)
             buffer.write(text: hello.journalPath)
+            buffer.write(number: UInt8(hello.isHunter ? 1 : 0))
             buffer.write(credits: hello.queues)
         case .results(let results):
             buffer.write(kind: Kind.results.rawValue)
@@ -296,6 +297,7 @@ package enum LinkCodec {
             let generation: UInt32 = try body.number("generation")
             let pid: Int32 = try body.number("pid")
             let journal = try body.text("journal")
+            let isHunter = try body.number("hunter", as: UInt8.self) != 0
             let queues = try body.credits()
             return .hello(
                 LinkHello(
@@ -304,6 +306,7 @@ package enum LinkCodec {
                     generation: generation,
                     pid: pid,
                     journalPath: journal,
+                    isHunter: isHunter,
                     queues: queues
                 )
             )

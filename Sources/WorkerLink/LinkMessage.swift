@@ -43,6 +43,8 @@ package struct LinkHello: Hashable, Sendable {
     package var generation: UInt32
     package var pid: Int32
     package var journalPath: String
+    /// Made for items that may have killed a worker: it gets nothing else.
+    package var isHunter: Bool
     package var queues: [QueueCredit]
 
     package init(
@@ -51,6 +53,7 @@ package struct LinkHello: Hashable, Sendable {
         generation: UInt32,
         pid: Int32,
         journalPath: String,
+        isHunter: Bool = false,
         queues: [QueueCredit]
     ) {
         self.plugin = plugin
@@ -58,6 +61,7 @@ package struct LinkHello: Hashable, Sendable {
         self.generation = generation
         self.pid = pid
         self.journalPath = journalPath
+        self.isHunter = isHunter
         self.queues = queues
     }
 }

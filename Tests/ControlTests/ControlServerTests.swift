@@ -3,11 +3,14 @@ import Control
 import Glibc
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @Suite struct ControlServerTests {
-    private let directory = SocketDirectory()
-    private var path: String { directory.path + "/control.sock" }
+    private let directory: TemporaryDirectory
+    private var path: String { directory.file("control.sock") }
+
+    init() throws { directory = try TemporaryDirectory() }
 
     private func withServer(
         _ answer: @escaping ControlServer.Answer = ControlServerTests.echo,

@@ -106,7 +106,7 @@ import Testing
 
     @Test("A control connection goes on with the next server: what had no answer is asked again, half a line is kept")
     func controlConnection() async throws {
-        let directory = SocketDirectory()
+        let directory = try TemporaryDirectory()
         let path = directory.path + "/control.sock"
         let (asked, never) = (EventLog<String>(), EventLog<Void>())
         let first = try await ControlServer.start(path: path, on: loop) { request in
@@ -137,7 +137,7 @@ import Testing
 
     @Test("A server that takes its connections back answers what came meanwhile")
     func controlTakenBack() async throws {
-        let directory = SocketDirectory()
+        let directory = try TemporaryDirectory()
         let path = directory.path + "/control.sock"
         let gate = EventLog<Void>()
         let asked = EventLog<String>()

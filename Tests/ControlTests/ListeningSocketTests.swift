@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Control
@@ -18,7 +19,7 @@ import Testing
 
     @Test("A Unix socket takes the place of a dead one, and is its owner's alone")
     func unix() throws {
-        let directory = SocketDirectory()
+        let directory = try TemporaryDirectory()
         let path = directory.path + "/control.sock"
         close(try RawClient.bindOnly(path: path))
         let socket = try ListeningSocket.unix(path)
@@ -32,7 +33,7 @@ import Testing
 
     @Test("A file that is no socket is left alone")
     func notASocket() throws {
-        let directory = SocketDirectory()
+        let directory = try TemporaryDirectory()
         let path = directory.path + "/control.sock"
         close(open(path, O_CREAT | O_WRONLY, 0o600))
         #expect(throws: ControlError.notASocket(path: path)) { try ListeningSocket.unix(path) }

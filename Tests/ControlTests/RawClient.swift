@@ -1,21 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A directory of this test's own, short enough for a socket's path, gone with its last user.
-final class SocketDirectory: Sendable {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/hostd-ctl-XXXXXX".utf8CString)
-        path = mkdtemp(&template).map { String(cString: $0) } ?? "/nonexistent"
-    }
-
-    deinit {
-        for name in ["control.sock"] { unlink(path + "/" + name) }
-        rmdir(path)
-    }
-}
-
 /// Says to a control socket what no `ControlClient` would.
 final class RawClient {
     struct Failure: Error { var call: String, code: Int32 }

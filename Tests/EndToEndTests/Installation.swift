@@ -16,6 +16,7 @@ final class Installation: Sendable {
         var ownsExecutable = false
         /// Further entries of the section `workers`, such as `isolate: group`.
         var workersMore: [String] = []
+        var canary = "0s"
         /// Lines for the section `queue`, such as `max_retries: 1`.
         var queue: [String] = []
         /// The site's plugins: name, and the section as it stands in sites.d.
@@ -65,7 +66,7 @@ final class Installation: Sendable {
     func configure(_ settings: Settings) throws {
         let console = settings.hasConsole ? "127.0.0.1:0" : ""
         let queue = ["listen: \"127.0.0.1:0\"", "spawndelay: 50ms"] + settings.queue
-        let workers = ["count: \(settings.workers)", "canary: 0s"] + settings.workersMore
+        let workers = ["count: \(settings.workers)", "canary: \(settings.canary)"] + settings.workersMore
         try directory.write(
             """
             state_dir: var

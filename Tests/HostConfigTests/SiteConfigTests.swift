@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import QueueCore
+import TestSupport
 import Testing
 
 @testable import HostConfig
 
 @Suite struct SiteConfigTests {
-    let folder: TemporaryFolder
+    let folder: TemporaryDirectory
 
-    init() throws { folder = try TemporaryFolder() }
+    init() throws { folder = try TemporaryDirectory() }
 
     @Test("A site's file is read; what is left out has its default")
     func reads() throws {

@@ -136,8 +136,7 @@ import Testing
         var config = HostConfig(folder: "/")
         #expect(config.keysWithoutEffect.isEmpty)
         config.queue.maxRetries = 3
-        config.queue.deadLetterDir = "dead"
-        config.workers.canary = .seconds(0)
-        #expect(config.keysWithoutEffect == ["workers.canary", "queue.dead_letter_dir"])
+        config.queue.monitor = "udp://127.0.0.1:9999"
+        #expect(config.keysWithoutEffect == ["queue.monitor"])
     }
 }

@@ -24,7 +24,7 @@ final class Fleet: Sendable {
 
     static let config = """
         state_dir: var
-        workers: { count: 2 }
+        workers: { count: 2, canary: 0s }
         queue: { listen: "", spawndelay: 10ms, drain_timeout: 20s }
         console: { listen: "" }
         """
@@ -50,7 +50,7 @@ final class Fleet: Sendable {
         options.program = try FakeChild.program(in: directory)
         options.logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         options.residentBytes = { memory.bytes(of: $0) }
-        options.scan = { _, _ in await plugins.catalog }
+        options.scan = { _, _ in await plugins.look() }
         try change(directory, &options)
         let deployment = try Deployment.load(file, threads: nil)
         let left = try handover?(directory, options.program)
@@ -78,6 +78,17 @@ final class Fleet: Sendable {
     deinit { children.cancel() }
 
     func setMode(_ mode: String, of name: String) throws { try directory.write(mode, to: "\(name).mode") }
+
+    /// How the deliveries of queue omb ended in a worker.
+    func setOutcomes(done: Int, failed: Int, of name: String, generation: Int) throws {
+        try directory.write(
+            #"{"omb":{"done":\#(done),"failed":\#(failed)}}"#,
+            to: "\(name).\(generation).outcomes"
+        )
+    }
+
+    /// A new file in plugins.d; what the look at it finds is FakePlugins' affair.
+    func touchPlugins() throws { try directory.write("\(UInt64.random(in: 0...UInt64.max))", to: "plugins.d/omb.so") }
 
     // MARK: What the children saw
 
@@ -156,10 +167,17 @@ final class FakeMemory: Sendable {
 
 /// What the next look at plugins.d finds.
 actor FakePlugins {
-    private(set) var catalog: PluginCatalog
+    private var catalog: PluginCatalog
+    /// How often somebody has looked.
+    private(set) var looks = 0
 
     init(_ descriptors: [String: PluginDescriptor] = ["omb": FakePlugins.descriptor()]) {
         catalog = Self.catalog(descriptors)
+    }
+
+    func look() -> PluginCatalog {
+        looks += 1
+        return catalog
     }
 
     func set(_ descriptors: [String: PluginDescriptor]) { catalog = Self.catalog(descriptors) }

@@ -39,11 +39,14 @@ import Testing
                 worker, Handover.Child(slot: .broker, pid: 4712, descriptor: nil, state: .draining, version: "0.9"),
             ],
             running: [omb: SpawnPlan.RunningPlugin(code: code, generation: 3)],
-            generations: [omb: 4],
             askedMsAgo: 120
         )
         handover.deaths = [Supervisor.DeathKey(plugins: "omb", cause: "segv"): 2]
         handover.foreign = [5]
+        handover.hunted = [omb]
+        var troubles = SiteTroubles()
+        troubles.died(opening: SiteName(unchecked: "bob"), of: omb, reason: "segv", at: .seconds(3))
+        handover.troubles = troubles
         return handover
     }
 

@@ -67,6 +67,16 @@ import WorkerLink
         #expect(try await fleet.stop() == 0)
     }
 
+    @Test("A plugin whose file is gone goes on with the code that it has, in workers of the new version")
+    func fileIsGone() async throws {
+        let earlier = EarlierImage()
+        let fleet = try Fleet(plugins: FakePlugins([:]), after: earlier.handover)
+        try await eventually("the answer") { earlier.answer != nil }
+        #expect(earlier.answer?.contains("omb is generation 4") == true)
+        #expect(!(await fleet.processes()).contains { earlier.pids.contains(Int32($0["pid"]?.int ?? 0)) })
+        #expect(try await fleet.stop() == 0)
+    }
+
     @Test("After the exec: children are adopted, new workers are ready before old ones drain, the broker goes last")
     func takesOver() async throws {
         let earlier = EarlierImage()
@@ -77,7 +87,7 @@ import WorkerLink
         #expect(answer.contains("\"id\":5") && answer.contains("hostd is \(HostVersion.current)"), "\(answer)")
         #expect(answer.contains("omb is generation 4"), "\(answer)")
         let processes = await fleet.processes()
-        #expect(processes.allSatisfy { $0["version"]?.string == HostVersion.current })
+        #expect(processes.allSatisfy { $0["host_version"]?.string == HostVersion.current })
         #expect(!processes.contains { earlier.pids.contains(Int32($0["pid"]?.int ?? 0)) })
 
         func first(_ name: String, _ what: String, by earlier: Bool, _ pids: Set<Int32>) -> Int? {
@@ -161,7 +171,6 @@ private final class EarlierImage: @unchecked Sendable {
             ),
             children: children,
             running: [omb: SpawnPlan.RunningPlugin(code: code, generation: 3)],
-            generations: [omb: 3],
             askedMsAgo: 1000
         )
     }

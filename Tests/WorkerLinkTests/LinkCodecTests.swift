@@ -30,6 +30,7 @@ import WorkerLink
             generation: 3,
             pid: 77,
             journalPath: "j",
+            isHunter: true,
             queues: Self.queues
         )
         guard case .hello(let back) = try roundTrip(.hello(hello)) else { throw LinkError.badValue("kind") }

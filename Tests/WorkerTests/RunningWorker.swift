@@ -12,25 +12,30 @@ import WorkerLink
 
 @testable import Worker
 
-/// A worker in this process, with a memory broker and a supervisor that a test plays.
+/// A worker in this process, with a fake broker and a supervisor that a test plays.
 final class RunningWorker: Sendable {
     let directory: TemporaryDirectory
     let said = EventLog<ChildMessage>()
     /// The exit status.
     let exits = EventLog<Int32>()
-    let broker = MemoryBroker.Notes()
+    let broker = FakeBrokerPort.Notes()
     let loop: any EventLoop
     let configuration: WorkerConfiguration
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let parts: NIOLoopBoundBox<(worker: Worker?, brokers: [PluginName: MemoryBroker])>
+    private let parts: NIOLoopBoundBox<(worker: Worker?, brokers: [PluginName: FakeBrokerPort])>
 
     /// With two sites, alice and bob; `bob` gets `values`.
     ///
     /// `isShared`: minimal.c is in the same process, and writes its lines to `out`.
-    init(bob values: [String: String] = [:], handlerTimeoutMs: Int = 60_000, isShared: Bool = false) async throws {
+    init(
+        bob values: [String: String] = [:],
+        handlerTimeoutMs: Int = 60_000,
+        isShared: Bool = false,
+        macros: [String: String] = [:]
+    ) async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("scripted.so")
-        try await CPlugin.build("scripted", to: path, adding: ["-pthread"])
+        try await CPlugin.build("scripted", to: path, macros: macros, adding: ["-pthread"])
         let descriptor = try LoadedPlugin(path: path).descriptor
         var configuration = WorkerConfiguration(
             plugin: PluginName(unchecked: "scripted"),
@@ -66,7 +71,7 @@ final class RunningWorker: Sendable {
         let loop = group.next()
         self.loop = loop
         let (said, exits, notes) = (said, exits, broker)
-        let parts = NIOLoopBoundBox<(worker: Worker?, brokers: [PluginName: MemoryBroker])>.makeBoxSendingValue(
+        let parts = NIOLoopBoundBox<(worker: Worker?, brokers: [PluginName: FakeBrokerPort])>.makeBoxSendingValue(
             (nil, [:]),
             eventLoop: loop
         )
@@ -74,7 +79,7 @@ final class RunningWorker: Sendable {
         try await loop.submit {
             let surroundings = Worker.Surroundings(
                 port: { configuration, _ in
-                    let broker = MemoryBroker(loop: loop, notes: notes)
+                    let broker = FakeBrokerPort(loop: loop, notes: notes)
                     parts.value.brokers[configuration.plugin] = broker
                     return broker
                 },

@@ -91,7 +91,8 @@ private final class BrokerProcess {
         case .configure(.broker(let configuration)):
             if let core { core.configure(configuration) } else { start(configuration) }
             memoryLog.set(configuration.debugMemory)
-        case .configure: fail("the supervisor sent another role's configuration")
+        case .change(.broker(let change)): core?.change(change)
+        case .configure, .change: fail("the supervisor sent another role's configuration")
         case .drain(let timeoutMs): drain(within: .milliseconds(Int64(Double(timeoutMs) * Self.workersShare)))
         case .ping(let number):
             let inFlight = core?.dispatcher.lines.values.reduce(0) { sum, line in
@@ -120,14 +121,16 @@ private final class BrokerProcess {
             fail("\(error)")
             return
         }
+        store.holdReserve()
         let core = BrokerCore(
             configuration: configuration,
             loop: loop,
             store: store,
-            clock: SystemBrokerClock(),
+            clock: SystemBrokerClock(stateDirectory: configuration.stateDirectory),
             log: log
         )
         core.sendCommand = { channel.send(.command($0, $1)) }
+        core.dispatcher.sendHunted = { channel.send(.hunters($0)) }
         let listeners = Listeners(core, WorkerRegistry(loop: loop, log: log))
         self.core = core
         self.listeners = listeners
@@ -200,12 +203,14 @@ private final class BrokerProcess {
         let channel = channel
         let exit = exit
         core.dispatcher.flushWrites()
-        core.store.close {
-            guard let channel else {
-                exit.succeed(0)
-                return
+        core.deadFiles.stop {
+            core.store.close {
+                guard let channel else {
+                    exit.succeed(0)
+                    return
+                }
+                channel.sendLast(.drained).whenComplete { _ in exit.succeed(0) }
             }
-            channel.sendLast(.drained).whenComplete { _ in exit.succeed(0) }
         }
     }
 }

@@ -16,6 +16,7 @@ final class SubscriptionConsumer: Consumer {
     private var line: QueueLine?
     private var hasEnded = false
     private var wroteSomething = false
+    let isHunter = false
     var isHunting = false
 
     init(_ session: StompSession, serial: Int, destination: String, queue: String) {

@@ -9,6 +9,9 @@ import WorkerLink
 ///
 /// A worker has one link for each of its plugins; they end together. Confined to the broker's loop.
 final class WorkerRegistry {
+    /// So many of the items that were in a handler are named in the log.
+    private static let namedItems = 3
+
     private let loop: any EventLoop
     private let log: Logger
     private(set) var sessions: [ObjectIdentifier: WorkerSession] = [:]
@@ -103,14 +106,16 @@ final class WorkerRegistry {
         let judged = departed.map { ($0, cause == nil ? WorkerSession.Blame.alone : $0.blame(among: departed)) }
         for (departed, blame) in judged {
             guard let hello = departed.session.hello, !departed.session.inFlight.isEmpty else { continue }
-            log.warning(
-                "a worker's link ended with items in flight",
-                metadata: [
-                    "plugin": "\(hello.plugin)", "pid": "\(hello.pid)", "cause": "\(cause ?? "the link broke")",
-                    "in_flight": "\(departed.session.inFlight.count)",
-                    "entered": "\(departed.journal?.entered.count ?? 0)",
-                ]
-            )
+            var metadata: Logger.Metadata = [
+                "plugin": "\(hello.plugin)", "version": "\(hello.pluginVersion)", "generation": "\(hello.generation)",
+                "pid": "\(hello.pid)", "cause": "\(cause ?? "the link broke")",
+                "in_flight": "\(departed.session.inFlight.count)",
+                "entered": "\(departed.journal?.entered.count ?? 0)",
+            ]
+            if let journal = departed.journal {
+                metadata["items"] = "\(departed.session.names(of: journal, limit: Self.namedItems))"
+            }
+            log.warning("a worker's link ended with items in flight", metadata: metadata)
             let text = cause.map { "\(hello.plugin) \(hello.pluginVersion): \($0)" }
             departed.session.giveUp(departed.journal, cause: text, blame: blame)
         }

@@ -28,6 +28,8 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     /// A handler missed its deadline: the worker ends itself, and nothing else in it is to blame.
     private(set) var isEnding = false
     var isHunting = false
+    /// It had a delivery already: what it left in the process may be what the next one dies of.
+    private var isFresh: Bool { nextDelivery <= 2 }
 
     /// Whom a death is to be blamed on, where several plugins share the process, each with a link of its own.
     enum Blame {
@@ -56,12 +58,21 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         return !refused.contains(site) && scope.contains(SiteName(unchecked: site))
     }
     var isIdle: Bool { inFlight.isEmpty }
+    var isHunter: Bool { hello?.isHunter == true }
 
     func take(_ item: ActiveItem) {
         windows[item.row.queue]?.take()
         outbox.append((nextDelivery, item))
         inFlight[nextDelivery] = item
         nextDelivery += 1
+    }
+
+    func cancel(where isMeant: (ActiveItem) -> Bool) {
+        let ids = inFlight.filter { isMeant($0.value) }.keys.sorted()
+        guard !ids.isEmpty, let context else { return }
+        // Behind the message that brought them.
+        flush()
+        context.writeAndFlush(wrapOutboundOut(.cancel(ids)), promise: nil)
     }
 
     func flush() {
@@ -203,6 +214,19 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         for line in core.dispatcher.lines(of: self) { core.dispatcher.touch(line) }
     }
 
+    /// Which items were in handlers when the worker died, for the log: "42 of alice/ombout (inside), 43 of alice/ombout".
+    func names(of journal: InFlightJournal.Contents, limit: Int) -> String {
+        // The one whose handle() ran comes first: nothing else ran.
+        let entered = journal.entered.subtracting(journal.inside.map { [$0] } ?? []).sorted()
+        let ids = (journal.inside.map { [$0] } ?? []) + entered
+        let items = ids.compactMap { id in inFlight[id].map { (id: id, item: $0) } }
+        let named = items.prefix(limit).map { id, item in
+            let site = core.dispatcher.names[item.row.site] ?? "?"
+            return "\(item.row.id) of \(site)/\(item.source.line.name)" + (id == journal.inside ? " (inside)" : "")
+        }
+        return named.joined(separator: ", ") + (items.count > limit ? " and \(items.count - limit) more" : "")
+    }
+
     /// The link is gone.
     ///
     /// `journal` says which handlers had been called; nil: nobody knows. No `cause`: the worker lives, so that nothing
@@ -211,31 +235,41 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         let dispatcher = core.dispatcher
         let items = inFlight
         inFlight = [:]
-        let isInnocent = cause == nil || isEnding || blame == .nobody
-        let blamed: Set<UInt64> = isInnocent ? [] : suspects(among: Set(items.keys), journal)
+        let mayBlame = cause != nil && !isEnding && blame != .nobody
         for (id, item) in items.sorted(by: { $0.key < $1.key }) {
-            if cause == nil || journal?.entered.contains(id) != false { item.mayBeDuplicate = true }
-            if let cause, blamed == [id], blame == .alone {
+            // A hunter without a journal had nothing in flight but a suspect.
+            let wasEntered = journal?.entered.contains(id) ?? item.isHunted
+            // What has left its handler may be done, though the worker didn't get to say so.
+            let newest = journal?.newest ?? .max
+            if cause == nil || id <= newest { item.mayBeDuplicate = true }
+            guard mayBlame, wasEntered, let cause else {
+                dispatcher.settle(item, Outcome(.giveBack))
+                continue
+            }
+            let wasHunted = item.isHunted
+            // Charged only where nothing else ever ran in that process: an item that comes after another may die of what
+            // that one left.
+            if wasHunted, isFresh, blame == .alone {
                 dispatcher.settle(item, Outcome(.overdue, text: cause))
                 continue
             }
-            // With several in handlers at once none is charged until each was tried alone.
-            if blamed.contains(id) { item.isSuspect = true }
+            if let inside = journal?.inside, inside != id, items[inside] != nil, !item.wasBeside {
+                item.wasBeside = true
+            } else {
+                item.isSuspect = true
+            }
             dispatcher.settle(item, Outcome(.giveBack))
+            // It is the first that the next hunter gets.
+            if wasHunted { dispatcher.moveFirst(suspect: item) }
         }
     }
 
     /// Items that a death would be blamed on, were this the only link of its process.
     func suspects(_ journal: InFlightJournal.Contents?) -> Set<UInt64> {
-        isEnding ? [] : suspects(among: Set(inFlight.keys), journal)
-    }
-
-    /// Where a handle() was running, nothing else ran in that worker.
-    ///
-    /// A hunter has nothing in flight but a suspect.
-    private func suspects(among ids: Set<UInt64>, _ journal: InFlightJournal.Contents?) -> Set<UInt64> {
-        guard let journal else { return isHunting && ids.count == 1 ? ids : [] }
-        if let inside = journal.inside, ids.contains(inside) { return [inside] }
-        return ids.intersection(journal.entered)
+        guard !isEnding else { return [] }
+        // A hunter without a journal had nothing in flight but a suspect.
+        guard let journal else { return Set(inFlight.filter { $0.value.isHunted }.keys) }
+        if let inside = journal.inside, inFlight[inside] != nil { return [inside] }
+        return journal.entered.intersection(inFlight.keys)
     }
 }

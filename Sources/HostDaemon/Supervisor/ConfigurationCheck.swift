@@ -24,6 +24,8 @@ package enum ConfigurationCheck {
         }
         do {
             let deployment = try Deployment.load(configPath, threads: threads)
+            // A start makes it too.
+            if handoverFormat != nil { try DeadLetterDirectory.prepare(deployment.config.queue.deadLetterDir) }
             let loop = MultiThreadedEventLoopGroup.singleton.next()
             let scan = PluginScan(directory: deployment.config.pluginsDir, stateDirectory: nil)
             let catalog = try loop.makeFutureWithTask { await scan.run() }.wait()

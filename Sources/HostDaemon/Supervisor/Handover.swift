@@ -28,6 +28,7 @@ struct Handover: Codable, Equatable {
         /// Of the hostd that it runs.
         var version: String
         var siteErrors: [SiteName: String] = [:]
+        var wasReady: Bool?
     }
 
     enum State: String, Codable {
@@ -48,7 +49,6 @@ struct Handover: Codable, Equatable {
     var control: ControlServer.Handed
     var children: [Child]
     var running: [PluginName: SpawnPlan.RunningPlugin]
-    var generations: [PluginName: Int]
     /// Milliseconds since the restart was asked for.
     var askedMsAgo: Int
     /// What whoever started hostd left open: it may watch hostd by it, or hold a lock through it.
@@ -57,6 +57,9 @@ struct Handover: Codable, Equatable {
     var listen: String?
     var deaths: [Supervisor.DeathKey: Int]?
     var ledger: MetricLedger?
+    /// Plugins that have suspects: the broker says it once.
+    var hunted: [PluginName]?
+    var troubles: SiteTroubles?
 
     /// What stays open across the exec.
     var descriptors: [Int32] {

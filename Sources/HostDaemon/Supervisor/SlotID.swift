@@ -52,16 +52,27 @@ struct SlotID: Codable, Hashable, Sendable, CustomStringConvertible {
         return id
     }
 
+    /// The extra worker of a plugin that tries suspects.
+    static func hunter(_ plugin: PluginName, generation: Int) -> SlotID {
+        worker(plugin, generation: generation, index: hunterIndex)
+    }
+
+    static let hunterIndex = -1
+    var isHunter: Bool { role == .worker && index == Self.hunterIndex }
+
     /// `worker omb/0`, `worker omb main/ombout/alice/0`; of a whole group `worker main/0`.
     ///
     /// The group where queues are that name none goes without saying.
-    var description: String { role == .worker ? "worker \(label(between: " "))" : role.rawValue }
+    var description: String {
+        guard role == .worker else { return role.rawValue }
+        return isHunter ? "hunter \(plugin?.rawValue ?? unit)" : "worker \(label(between: " "))"
+    }
 
     /// For people who read process lists.
     var argument: String { label(between: "/") }
 
     private func label(between separator: String) -> String {
         let parts = [plugin?.rawValue, plugin != nil && unit == GroupName.main.rawValue ? nil : unit]
-        return parts.compactMap(\.self).joined(separator: separator) + "/\(index)"
+        return parts.compactMap(\.self).joined(separator: separator) + (isHunter ? "/hunter" : "/\(index)")
     }
 }

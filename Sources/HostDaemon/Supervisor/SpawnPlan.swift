@@ -46,6 +46,22 @@ struct SpawnPlan: Equatable {
         }
     }
 
+    /// The extra worker that tries items alone; nil where all of a plugin's queues have one worker per site.
+    static func hunter(
+        of plugin: PluginName,
+        _ running: RunningPlugin,
+        _ deployment: Deployment,
+        stateDirectory: String
+    ) -> WorkerConfiguration? {
+        let whole = WorkerUnits.whole(of: plugin, running, deployment, stateDirectory: stateDirectory)
+        guard var hunter = whole else { return nil }
+        for handler in hunter.descriptor.handlers where handler.isSingleton { hunter.queues[handler.queue] = nil }
+        guard !hunter.queues.isEmpty else { return nil }
+        hunter.index = SlotID.hunterIndex
+        hunter.isHunter = true
+        return hunter
+    }
+
     private static func broker(
         _ deployment: Deployment,
         running: [PluginName: RunningPlugin],
@@ -67,6 +83,7 @@ struct SpawnPlan: Equatable {
         broker.targetConcurrency = queue.targetConcurrency
         broker.expiresMs = queue.expiresMs
         broker.historyMs = queue.historyMs
+        broker.maxStoreBytes = queue.maxStore?.bytes
         broker.dedupeWindowMs = queue.dedupeWindowMs
         broker.priorities = queue.priorities.mapValues(Int.init)
         broker.version = HostVersion.current

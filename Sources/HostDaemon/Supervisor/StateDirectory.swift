@@ -42,6 +42,15 @@ struct StateDirectory: Sendable {
     ///
     /// nil while one still runs.
     func takeBrokerLock() throws(SupervisorError) -> FileLock? { try FileLock.take(path + "/broker.lock", text: nil) }
+
+    /// Likewise for the worker of a singleton queue: no two of them on one site, whatever generation they are of, and
+    /// whoever started them.
+    func takeSingletonLock(of slot: SlotID) throws(SupervisorError) -> FileLock? {
+        var place = slot
+        place.generation = 0
+        let name = "\(place)".map { $0 == " " || $0 == "/" ? "-" : $0 }
+        return try FileLock.take(path + "/\(String(name)).lock", text: nil)
+    }
 }
 
 /// An exclusive flock on a file.

@@ -7,7 +7,7 @@ import NIOCore
 import NIOPosix
 import WorkerLink
 
-/// A restart that finds another executable: it is tried, then this process goes on as it (docs/decisions/0008).
+/// A restart that finds another executable: it is tried, then this process goes on as it (docs/decisions/0009).
 extension Supervisor {
     /// Half a minute of looks, each 50 ms after the last.
     private static let mostLooks = 600
@@ -95,6 +95,8 @@ extension Supervisor {
         options.signals?.start()
         for event in postponed { inbox.put(event) }
         postponed = []
+        // For what nobody was told meanwhile.
+        reconcile()
         if let failure { keepExecutable("\(failure)") }
     }
 
@@ -111,6 +113,7 @@ extension Supervisor {
             }
             child.told = process.told.flatMap { try? JSONValue(encoding: $0) }
             child.siteErrors = process.siteErrors
+            child.wasReady = process.wasReady
             return child
         }
         var handover = Handover(
@@ -123,13 +126,14 @@ extension Supervisor {
             control: handed,
             children: children,
             running: running,
-            generations: generations,
             askedMsAgo: Int(clamping: (now - (change?.askedAt ?? now)).wholeMilliseconds)
         )
         handover.foreign = options.foreignDescriptors
         handover.listen = doorsAddress
         handover.deaths = deaths
         handover.ledger = ledger
+        handover.hunted = hunts.hunted.sorted()
+        handover.troubles = troubles.untried
         return handover
     }
 }

@@ -14,21 +14,32 @@ extension Supervisor {
 
     /// Keeps a scan's result; what runs isn't changed by it.
     func takeIn(_ catalog: PluginCatalog) {
+        let before = self.catalog
         self.catalog = catalog
         do {
             try memory.remember(catalog.loadable)
         } catch {
             logger.error("can't write descriptors.json", metadata: ["reason": "\(error)"])
         }
-        warnOfFiles()
+        warnOfFiles(before)
     }
 
-    private func warnOfFiles() {
-        for entry in catalog.entries {
+    /// Of each fault once, not at each scan.
+    private func warnOfFiles(_ before: PluginCatalog) {
+        for entry in catalog.entries where !before.entries.contains(entry) {
             guard let reason = entry.verdict.reason else { continue }
             logger.warning("plugin file not used", metadata: ["file": "\(entry.file)", "reason": "\(reason)"])
         }
-        if let fault = catalog.fault { logger.warning("no plugins", metadata: ["reason": "\(fault)"]) }
+        if let fault = catalog.fault, fault != before.fault {
+            logger.warning("no plugins", metadata: ["reason": "\(fault)"])
+        }
+        let files = Set(catalog.entries.compactMap(\.name))
+        for plugin in Set(before.entries.compactMap(\.name)).subtracting(files).sorted() where running[plugin] != nil {
+            logger.warning(
+                "a plugin's file is gone; its workers go on until hostd stops",
+                metadata: ["plugin": "\(plugin)", "reason": "\(catalog.reason(against: plugin) ?? "")"]
+            )
+        }
     }
 
     /// Once for each plugin that sites begin to wait for.
@@ -51,9 +62,13 @@ extension Supervisor {
         for plugin in running.keys where !enabled.contains(plugin) {
             running[plugin] = nil
             rollouts[plugin] = nil
+            rolloutFailures[plugin] = nil
+            rejected[plugin] = nil
         }
         for plugin in enabled where running[plugin] == nil {
             guard let code = catalog.loadable[plugin] else { continue }
+            rolloutFailures[plugin] = configurationFault(plugin, code)
+            guard rolloutFailures[plugin] == nil else { continue }
             running[plugin] = SpawnPlan.RunningPlugin(code: code, generation: nextGeneration(of: plugin))
         }
         warnOfMissingPlugins()
@@ -62,11 +77,13 @@ extension Supervisor {
 
     func nextGeneration(of plugin: PluginName) -> Int {
         // In one process they share the count: its generation is that of the newest.
-        let isShared = deployment.config.workers.isolate == .group
-        let last = isShared ? generations.values.max() : generations[plugin]
-        let next = (last ?? 0) + 1
-        generations[plugin] = next
-        return next
+        let number = generations.next(of: plugin, isShared: deployment.config.workers.isolate == .group)
+        do {
+            try generations.save()
+        } catch {
+            logger.error("can't write generations.json", metadata: ["reason": "\(error)"])
+        }
+        return number
     }
 
     /// Starts what lacks, drains what is too much, tells the rest what changed.
@@ -75,6 +92,7 @@ extension Supervisor {
     @discardableResult
     func reconcile() -> [ChildLink] {
         guard stop == nil else { return [] }
+        deployment.settle(running.mapValues(\.code.descriptor))
         let plan = SpawnPlan(deployment, running: running, known: memory.known, stateDirectory: state.path)
         var wanted: [SlotID: RoleConfiguration] = [.broker: .broker(plan.broker)]
         if let console = plan.console { wanted[.console] = .console(console) }
@@ -83,8 +101,9 @@ extension Supervisor {
             among: running,
             deployment,
             stateDirectory: state.path
-        )
-        for (id, worker) in places(of: plan.workers + rolled) { wanted[id] = .worker(worker) }
+        ).filter(isWanted)
+        let workers = (plan.workers + rolled + hunters).map(shuttingSites)
+        for (id, worker) in places(of: workers) { wanted[id] = .worker(worker) }
         for id in slots.keys where wanted[id] == nil { feed(.drain, to: id) }
         var told: [ChildLink] = []
         for (id, configuration) in wanted.sorted(by: { $0.key.startOrder < $1.key.startOrder }) {

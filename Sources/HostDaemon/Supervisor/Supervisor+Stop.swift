@@ -13,6 +13,7 @@ extension Supervisor {
         notify.stopping()
         stop = StopSequence()
         rollouts = [:]
+        watch = nil
         abandonChanges()
         stepStop()
     }

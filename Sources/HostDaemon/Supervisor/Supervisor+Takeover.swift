@@ -10,7 +10,7 @@ extension Supervisor {
     /// Children are what they were: nothing is started for them.
     func adopt(_ handover: Handover) {
         running = handover.running
-        generations = handover.generations
+        for (plugin, code) in running { generations.note(code.generation, of: plugin) }
         doors = handover.doors
         doorsAddress = handover.listen
         deaths = handover.deaths ?? [:]
@@ -19,6 +19,9 @@ extension Supervisor {
         let unanswered = handover.control.connections.flatMap(\.unanswered)
         restartsToJoin = unanswered.filter { $0.command == "restart" }.count
         for child in handover.children { adopt(child) }
+        fillIn()
+        hunts.set(Set(handover.hunted ?? []), at: now)
+        troubles = handover.troubles ?? troubles
         logger.info(
             "hostd goes on as another version",
             metadata: ["from": "\(handover.version)", "to": "\(HostVersion.current)", "processes": "\(slots.count)"]
@@ -27,8 +30,7 @@ extension Supervisor {
         change = ChangeRequest(
             kind: .restart,
             replies: [],
-            askedAt: now - .milliseconds(handover.askedMsAgo),
-            deployment: deployment
+            askedAt: now - .milliseconds(handover.askedMsAgo)
         )
         isTakeover = true
         isAnnounced = true
@@ -47,9 +49,11 @@ extension Supervisor {
             state: SlotStateMachine.State(child.state, now: now),
             spawnDelay: deployment.config.queue.spawndelay
         )
+        slots[slot]?.machine.isExpendable = slot.isHunter
         var running = RunningProcess(serial: serial, child: process)
         running.isInherited = true
         running.version = child.version
+        running.wasReady = child.wasReady ?? (child.state == .ready)
         running.told = child.told.flatMap { try? $0.decoded(as: RoleConfiguration.self) }
         running.siteErrors = child.siteErrors
         running.isHungUp = child.descriptor == nil
@@ -60,9 +64,27 @@ extension Supervisor {
         if child.state == .starting { limitStart(of: serial) }
     }
 
+    /// Where another version wrote what a worker was told, it may not be readable: then it is what it would be told now.
+    private func fillIn() {
+        let plan = SpawnPlan(deployment, running: running, known: memory.known, stateDirectory: state.path)
+        for worker in plan.workers where slots[.worker(worker)]?.configuration == nil {
+            slots[.worker(worker)]?.configuration = .worker(worker)
+        }
+    }
+
+    /// Once the control socket is open, and plugins.d was looked through.
+    func takeOver() {
+        guard let change else { return }
+        self.change?.reading = read(for: change)
+        apply()
+        // Whoever ended during the exec.
+        reap()
+    }
+
     /// Before the roll-outs of a restart.
     func planTakeover() {
         let hasInherited = slots.values.contains { $0.process?.isInherited == true }
+        hasBegunRollouts = false
         takeover = hasInherited ? TakeoverSequence(linkChanged: linkChanged) : nil
     }
 
@@ -77,11 +99,12 @@ extension Supervisor {
         while let step = takeover?.step {
             switch step {
             case .workers:
-                if !hasBegunRollouts { beginRollouts() }
-                guard rollouts.isEmpty else {
+                if !hasBegunRollouts {
+                    beginRollouts(ofChanged: false)
                     reconcile()
-                    return true
+                    stepRollouts(rollouts.keys.sorted()) { $0.firstAction }
                 }
+                guard rollouts.isEmpty else { return true }
                 if hasFailedRollout {
                     logger.error("workers of the earlier hostd go on, and so do its console and broker")
                     takeover = nil
@@ -123,7 +146,7 @@ extension Supervisor {
         guard renewing == id else { return }
         renewing = nil
         if let failure { renewalFailures.append("\(id): \(failure)") }
-        finishRestartIfDone()
+        finishRolloutsIfDone()
     }
 }
 

@@ -15,9 +15,7 @@ extension Slot {
 
     /// Serves a queue that has one worker per site.
     var servesSingleton: Bool {
-        members.contains { member in
-            member.descriptor.handlers.contains { $0.isSingleton && member.queues[$0.queue] != nil }
-        }
+        if case .worker(let worker) = configuration { worker.hasSingleton } else { false }
     }
 
     func runs(_ plugin: PluginName, generation: Int) -> Bool {
@@ -30,29 +28,6 @@ extension Supervisor {
     func rolling(_ id: SlotID) -> [PluginName] {
         guard let slot = slots[id] else { return [] }
         return rollouts.filter { slot.runs($0.key, generation: $0.value.next.generation) }.map(\.key).sorted()
-    }
-
-    /// All roll-outs that a process belongs to hear of it before anything is started or drained for one of them.
-    func tellRollouts(of id: SlotID, _ event: (inout RolloutStateMachine) -> RolloutStateMachine.Action?) {
-        tellRollouts(rolling(id), event)
-    }
-
-    func tellRollouts(
-        _ plugins: [PluginName],
-        _ event: (inout RolloutStateMachine) -> RolloutStateMachine.Action?
-    ) {
-        var hasActed = false
-        for plugin in plugins {
-            guard var rollout = rollouts[plugin] else { continue }
-            let action = event(&rollout.machine)
-            rollouts[plugin] = rollout
-            guard let action else { continue }
-            perform(action, for: plugin)
-            hasActed = true
-        }
-        guard hasActed else { return }
-        reconcile()
-        finishRestartIfDone()
     }
 
     /// Breakout entries that no known plugin's queue answers to: once for each that comes up.

@@ -28,32 +28,41 @@ actor Supervisor {
     var memory: DescriptorMemory
     /// The code of each enabled plugin that works now.
     var running: [PluginName: SpawnPlan.RunningPlugin] = [:]
-    /// The last number given out.
-    var generations: [PluginName: Int] = [:]
+    var generations: GenerationMemory
     var rollouts: [PluginName: Rollout] = [:]
     /// Enabled, but can't be run: their sites' items wait.
     var missingPlugins: Set<PluginName> = []
     /// Breakout entries without effect.
     var idleBreakouts: Set<String> = []
-    /// Why a plugin's last roll-out was undone.
+    /// Why a plugin's file isn't what runs: its roll-out was undone, or it doesn't go with the configuration.
     var rolloutFailures: [PluginName: String] = [:]
     /// Of places whose worker was, or is being, replaced for its memory.
     var renewals: [SlotID: Renewals] = [:]
     /// Workers that were too large to begin.
     var barred: [SlotID: Barred] = [:]
+    var hunts = Hunts()
+    var troubles = SiteTroubles()
+    /// Code whose roll-out was undone: not tried again before the file changes, or somebody asks for a restart.
+    var rejected: [PluginName: LoadablePlugin] = [:]
+    var watch: PluginWatch?
 
     var slots: [SlotID: Slot] = [:]
     var slotOfProcess: [ProcessSerial: SlotID] = [:]
     var lastSerial = 0
-    var brokerLockWaitLogged = false
     /// Unplanned ends of workers, by plugin and cause.
     var deaths: [DeathKey: Int] = [:]
     var ledger = MetricLedger()
 
     var change: ChangeRequest?
     var waitingChanges: [ChangeRequest] = []
-    /// Lines of the last reload that was refused; empty after one that was taken.
-    var configErrors: [String] = []
+    /// The restart whose roll-outs are under way: its callers wait for their end, other changes don't.
+    var restarting: ChangeRequest?
+    var isBeginningChange = false
+    var siteFiles = SiteFiles()
+    /// What is wrong with files of sites_dir as they were last read, by file; empty where nothing is.
+    var configErrors: [String: [String]] = [:]
+    /// Keys of hostd.yaml that were changed and wait for a new start.
+    var waitingKeys: [String] = []
 
     /// The broker's sockets, open from its first start on.
     var doors: BrokerDoors?
@@ -105,6 +114,7 @@ actor Supervisor {
         self.loop = loop
         startInstant = startedAt
         memory = DescriptorMemory(stateDirectory: state.path)
+        generations = GenerationMemory(stateDirectory: state.path)
     }
 
     /// Since the start of this process.
@@ -123,6 +133,8 @@ actor Supervisor {
         for key in deployment.config.keysWithoutEffect {
             logger.warning("a key that changes nothing in this version is set", metadata: ["key": "\(key)"])
         }
+        // Before the first look: what changes after it isn't missed.
+        watchPlugins()
         takeIn(await options.scan(deployment.config.pluginsDir, state.path))
         let errors = deployment.pluginErrors(knownDescriptors)
         guard errors.isEmpty || isTakeover else {
@@ -140,9 +152,7 @@ actor Supervisor {
             return abandon()
         }
         if isTakeover {
-            apply()
-            // Whoever ended during the exec.
-            reap()
+            takeOver()
         } else {
             adoptPlugins()
             reconcile()
@@ -153,6 +163,7 @@ actor Supervisor {
             handle(event)
             if exitStatus != nil { inbox.close() }
         }
+        watch = nil
         await control?.stop()
         return exitStatus ?? 0
     }
@@ -175,7 +186,18 @@ actor Supervisor {
         case .endedLongAgo(let serial): hungUp(serial)
         case .overdue(let serial, let input, let why): overdue(serial, input, why: why)
         case .spawnDue(let id, let turn): spawnDue(id, turn: turn)
+        case .huntsDue: huntsDue()
+        case .siteTrialsDue: beginTrials()
         case .scanned(let catalog): scanned(catalog)
+        case .pluginsChanged: ask(.files)
+        case .pluginsUnfinished(let files):
+            let names = files.joined(separator: " ")
+            logger.warning(
+                "plugin files are open for writing; not read before they are closed",
+                metadata: ["files": "\(names)"]
+            )
+        case .canaryBeat(let plugin, let generation): canaryBeat(plugin, generation)
+        case .canaryOver(let plugin, let generation): canaryOver(plugin, generation)
         case .updateHeard: finishUpdate()
         case .announce(let port): announce(stompPort: port)
         case .measured(let parts, let reply): measured(parts, reply)

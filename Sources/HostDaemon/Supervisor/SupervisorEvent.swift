@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
+import QueueCore
 
 /// All that happens to the supervisor, in one order.
 enum SupervisorEvent: Sendable {
@@ -17,7 +18,18 @@ enum SupervisorEvent: Sendable {
     /// A drain, or a start, that takes too long.
     case overdue(ProcessSerial, SlotStateMachine.Input, why: String)
     case spawnDue(SlotID, turn: Int)
+    /// A hunter may have nothing to hunt any more.
+    case huntsDue
+    /// The time of sites that were left shut may have come.
+    case siteTrialsDue
     case scanned(PluginCatalog)
+    /// plugins.d has changed and settled.
+    case pluginsChanged
+    /// Files of plugins.d have been open for writing for long.
+    case pluginsUnfinished([String])
+    /// Time to ask a canary, and those beside it, how their deliveries ended.
+    case canaryBeat(PluginName, generation: Int)
+    case canaryOver(PluginName, generation: Int)
     /// All who had to hear of a changed configuration have taken it in.
     case updateHeard
     case announce(stompPort: Int64?)

@@ -73,6 +73,7 @@ package enum SupervisorMain {
             } else {
                 state = try StateDirectory.open(deployment.config.stateDir)
             }
+            try DeadLetterDirectory.prepare(deployment.config.queue.deadLetterDir)
             let inbox = SupervisorInbox()
             let signals = SignalForwarder(inbox)
             var options = options

@@ -85,7 +85,7 @@ struct WorkerUnits {
                 server: site.server,
                 name: site.name,
                 root: site.root,
-                values: PluginConfigCheck.check(site, plugin: plugin, descriptor: descriptor).values
+                values: deployment.values(of: site, plugin, descriptor)
             )
         }
         guard !sites.isEmpty else { return nil }
@@ -132,6 +132,7 @@ extension WorkerConfiguration {
         httpTimeoutMs = Int(clamping: http.timeoutMs)
         connectionsPerHost = http.connectionsPerHost
         allowPrivate = http.allowPrivate
+        startTimeoutMs = Int(clamping: deployment.config.workers.startTimeout.wholeMilliseconds)
         softLimitBytes = deployment.memoryLimits.soft.bytes
         debugMemory = deployment.config.queue.debugMemory
         version = HostVersion.current

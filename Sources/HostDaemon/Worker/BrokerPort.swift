@@ -5,7 +5,8 @@ package import WorkerLink
 
 /// Claims in, results out: a worker's way to whoever keeps the items.
 ///
-/// `EmbeddedBrokerPort` beside this is one, tests have a memory one, external brokers will be others.
+/// `EmbeddedBrokerPort` beside this is one, tests have a memory one, external brokers will be others;
+/// Tests/BrokerContractTests holds all of them to one contract.
 ///
 /// Confined to the worker's loop. What it is told (`ItemSink` included) it takes note of and returns; it never calls the
 /// receiver from within. It reconnects by itself, for ever.

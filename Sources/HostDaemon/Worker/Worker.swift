@@ -70,15 +70,26 @@ package final class Worker {
         switch message {
         case .configure(.worker(let configuration)):
             perform(machine.handle(.configured), configuration)
-        case .configure:
+        case .change(.worker(let change)):
+            if machine.isWorking { members.first?.change(change) }
+        case .configure, .change:
             fail("the supervisor sent another role's configuration")
         case .drain(let timeoutMs):
             drain(within: .milliseconds(Int64(Double(timeoutMs) * Self.pluginShare)))
         case .ping(let number):
             let inFlight = members.reduce(0) { $0 + $1.instance.inFlight }
             surroundings.send(
-                .pong(number, ChildVitals(residentBytes: ResidentMemory.bytes() ?? 0, inFlight: inFlight))
+                .pong(
+                    number,
+                    ChildVitals(
+                        residentBytes: ResidentMemory.bytes() ?? 0,
+                        inFlight: inFlight,
+                        outcomes: members.reduce(into: [:]) { $0.merge($1.instance.tallies) { $1 } }
+                    )
+                )
             )
+        case .request(let request) where request.command == "settle":
+            settle(request)
         case .request(let request):
             surroundings.send(.reply(answer(request)))
         case .workerExited:
@@ -90,6 +101,19 @@ package final class Worker {
     package func supervisorLost() {
         logger.info("the supervisor is gone: the worker drains and ends")
         drain(within: Self.orphanDrain)
+    }
+
+    /// Answered when what it was told of sites is done.
+    private func settle(_ request: ControlRequest) {
+        let reply = { [self] in surroundings.send(.reply(ControlReply(id: request.id, result: .null))) }
+        var open = members.count
+        guard open > 0 else { return reply() }
+        for member in members {
+            member.sites.whenSettled {
+                open -= 1
+                if open == 0 { reply() }
+            }
+        }
     }
 
     private func answer(_ request: ControlRequest) -> ControlReply {
@@ -173,8 +197,7 @@ package final class Worker {
 
     private func sitesClosed() {
         guard case .end(let status) = machine.handle(.sitesClosed) else { return }
-        for member in members { member.instance.shutDown() }
-        end(status, .drained)
+        end(status, .drained, saysFarewell: true)
     }
 
     /// A delivery missed its deadline: it was reported as overdue.
@@ -192,11 +215,17 @@ package final class Worker {
         }
     }
 
-    private func end(_ status: WorkerStateMachine.ExitStatus, _ last: ChildMessage?) {
+    /// `saysFarewell`: the plugins get to shut down, each once its results are on their way, so that one that dies in its
+    /// shutdown takes none with it.
+    private func end(
+        _ status: WorkerStateMachine.ExitStatus,
+        _ last: ChildMessage?,
+        saysFarewell: Bool = false
+    ) {
         var open = members.count
         guard open > 0 else { return surroundings.exit(status.rawValue, last) }
         for member in members {
-            member.end { [self] in
+            member.end(shuttingDown: saysFarewell) { [self] in
                 open -= 1
                 if open == 0 { surroundings.exit(status.rawValue, last) }
             }

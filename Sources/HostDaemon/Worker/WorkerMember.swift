@@ -16,6 +16,7 @@ final class WorkerMember: ClaimReceiver {
     let port: any BrokerPort
     let sites: SiteKeeper
     private let journal: InFlightJournal
+    private let openingNote: OpeningNote
     private let handlers: [HandlerDescriptor]
     private var credits: [QueueCredit]
     private(set) var wasConnected = false
@@ -31,8 +32,9 @@ final class WorkerMember: ClaimReceiver {
     ) throws {
         let before = ProcessState()
         let plugin = try LoadedPlugin(path: configuration.pluginPath, expectedID: configuration.descriptor.id)
-        // All of them, served or not: a changed breakout gives it others without a new start.
-        handlers = plugin.descriptor.handlers
+        // Served or not: a changed breakout gives it others without a new start. But of singletons only its own: where one
+        // is named, the plugin connects.
+        handlers = plugin.descriptor.handlers.filter { !$0.isSingleton || configuration.queues[$0.queue] != nil }
         journal = try Self.makeJournal(configuration, inFlight: handlers.reduce(0) { $0 + $1.maxInFlight })
         credits = Self.credits(configuration, handlers)
         let hello = LinkHello(
@@ -41,6 +43,7 @@ final class WorkerMember: ClaimReceiver {
             generation: UInt32(clamping: configuration.generation),
             pid: getpid(),
             journalPath: journal.path,
+            isHunter: configuration.isHunter,
             queues: credits
         )
         self.plugin = configuration.plugin
@@ -53,34 +56,45 @@ final class WorkerMember: ClaimReceiver {
             journal: journal,
             logger: logger
         )
-        sites = SiteKeeper(instance, port, logger) { surroundings.send(.siteState($0, error: $1)) }
+        openingNote = OpeningNote(path: configuration.openingNotePath(pid: getpid()))
+        sites = SiteKeeper(instance, port, openingNote, logger) { surroundings.send(.siteState($0, error: $1)) }
+        // From the first call on: init may not return.
+        instance.startWatchdog(surroundings.abort)
         do {
             try instance.start()
         } catch {
             journal.remove()
+            openingNote.remove()
             throw error
         }
         Self.tellRestored(before.restore(), logger)
-        instance.startWatchdog(surroundings.abort)
-        sites.apply(configuration.sites.map(SiteSettings.init))
+        sites.apply(configuration.sites.map(SiteSettings.init), shut: configuration.shutSites)
     }
 
     func begin() { port.start(self) }
 
     /// nil: no site wants the plugin any more.
     func apply(_ configuration: WorkerConfiguration?) {
+        if let configuration { instance.configure(http: HTTPSettings(configuration)) }
         // What it gains is open before it is claimed; of what it loses nothing is left inside.
-        sites.apply((configuration?.sites ?? []).map(SiteSettings.init))
+        sites.apply((configuration?.sites ?? []).map(SiteSettings.init), shut: configuration?.shutSites ?? [])
         let next = configuration.map { Self.credits($0, handlers) } ?? []
         guard next != credits else { return }
         credits = next
         port.serve(next)
     }
 
-    /// The last call; runs `done` when all that was settled is on its way.
-    func end(_ done: @escaping () -> Void) {
-        port.stop { [journal] in
+    /// All other sites stay as they are.
+    func change(_ change: SitesChange<WorkerSite>) {
+        sites.change(change.changed.map(SiteSettings.init), removed: change.removed)
+    }
+
+    /// The last call; runs `done` when all that was settled is on its way, and the plugin, where it gets to, has shut down.
+    func end(shuttingDown: Bool, _ done: @escaping () -> Void) {
+        port.stop { [self] in
+            if shuttingDown { instance.shutDown() }
             journal.remove()
+            openingNote.remove()
             done()
         }
     }
@@ -141,9 +155,17 @@ extension PluginSettings {
             keyValuePath: configuration.keyValuePath
         )
         handlerTimeoutMs = configuration.handlerTimeoutMs
-        http.timeoutMs = configuration.httpTimeoutMs
-        http.connectionsPerHost = configuration.connectionsPerHost
-        http.allowPrivate = configuration.allowPrivate
-        http.userAgent = "hostd/\(configuration.version)"
+        startTimeoutMs = configuration.startTimeoutMs
+        http = HTTPSettings(configuration)
+    }
+}
+
+extension HTTPSettings {
+    init(_ configuration: WorkerConfiguration) {
+        self.init()
+        timeoutMs = configuration.httpTimeoutMs
+        connectionsPerHost = configuration.connectionsPerHost
+        allowPrivate = configuration.allowPrivate
+        userAgent = "hostd/\(configuration.version)"
     }
 }

@@ -52,6 +52,8 @@ struct WorkerStateMachine {
 
     private(set) var state = State.waiting
 
+    var isWorking: Bool { state == .working }
+
     mutating func handle(_ event: Event) -> Action {
         switch (state, event) {
         case (.waiting, .configured):

@@ -6,10 +6,10 @@ import TestSupport
 import Worker
 import WorkerLink
 
-/// A broker in memory: delivers what a test gives it and takes note of what comes back.
+/// No broker: delivers what a test gives it and takes note of what comes back.
 ///
 /// Made and told on the worker's loop; its logs may be read anywhere.
-final class MemoryBroker: BrokerPort {
+final class FakeBrokerPort: BrokerPort {
     struct Notes: Sendable {
         let results = EventLog<ItemResult>()
         let sites = EventLog<String>()
