@@ -113,7 +113,10 @@ let package = Package(
         // The roles.
         role(
             "Supervisor",
-            ["Control", "HostConfig", "PluginFiles", "Telemetry", "QueueCore", nioCore, nioPosix, logging]
+            [
+                "Control", "HostConfig", "PluginFiles", "Telemetry", "WorkerLink", "QueueCore", nioCore, nioPosix,
+                logging,
+            ]
         ),
         role(
             "Broker",
@@ -192,7 +195,7 @@ let package = Package(
         ),
         tests(
             "SupervisorTests",
-            ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport", nioPosix, logging]
+            ["Supervisor", "Control", "HostConfig", "WorkerLink", "QueueCore", "TestSupport", nioPosix, logging]
         ),
         tests(
             "BrokerTests",

@@ -5,8 +5,9 @@ package import QueueCore
 // The worker link: length-prefixed binary messages between the embedded broker and a worker over a Unix socket. One
 // message carries many items or many results, which is what makes the fan-out cheap (docs/decisions/0004-worker-link.md).
 //
-// To change this: raise `LinkHello.protocolVersion`; broker and worker are the same executable, and a worker of another
-// version is refused and respawned.
+// To change this: raise `LinkHello.protocolVersion`. Broker and worker are the same executable, except during an upgrade of
+// hostd itself: there a changed version makes the supervisor replace the broker before the workers. A worker of another
+// version is refused, and tries again until it is replaced.
 
 /// One message either way.
 package enum LinkMessage: Sendable {

@@ -41,6 +41,7 @@ final class BrokerHarness: Sendable {
         clock: any BrokerClock = SystemBrokerClock(),
         maxPages: Int? = nil,
         diskFree: NIOLockedValueBox<Int64>? = nil,
+        doors: BrokerDoors? = nil,
         change: (inout BrokerConfiguration) -> Void = { _ in }
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
@@ -86,7 +87,7 @@ final class BrokerHarness: Sendable {
                     if let error { promise.fail(error) } else { promise.succeed() }
                 }
                 return promise.futureResult.flatMap {
-                    parts.value?.1.open(group: group) ?? loop.makeSucceededVoidFuture()
+                    parts.value?.1.open(group: group, doors: doors) ?? loop.makeSucceededVoidFuture()
                 }
             } catch {
                 return loop.makeFailedFuture(error)
@@ -171,6 +172,15 @@ final class BrokerHarness: Sendable {
         let parts = parts
         try await group.next().submit {
             if let (_, listeners) = parts.value { listeners.workers.exited(pid: pid, cause: cause) }
+        }.get()
+    }
+
+    /// As in a drain: no more connections, and those that are there end.
+    func endSessions() async throws {
+        let parts = parts
+        try await group.next().submit {
+            parts.value?.1.close()
+            parts.value?.1.endSessions()
         }.get()
     }
 

@@ -12,6 +12,8 @@ final class Installation: Sendable {
     struct Settings: Sendable {
         var workers = 2
         var hasConsole = false
+        /// It runs a copy of this build's hostd, which a test may replace.
+        var ownsExecutable = false
         /// Further entries of the section `workers`, such as `isolate: group`.
         var workersMore: [String] = []
         var canary = "0s"
@@ -30,6 +32,8 @@ final class Installation: Sendable {
     }
 
     let directory: TemporaryDirectory
+    /// The hostd that it runs.
+    let executable: String
     private let state = Mutex(State())
 
     var hostd: ProcessRunner? { state.withLock { $0.hostd } }
@@ -40,6 +44,9 @@ final class Installation: Sendable {
 
     init(_ settings: Settings = Settings()) throws {
         directory = try TemporaryDirectory()
+        let built = try ProcessRunner.product("hostd")
+        executable = settings.ownsExecutable ? directory.file("hostd") : built
+        if settings.ownsExecutable { try FileManager.default.copyItem(atPath: built, toPath: executable) }
         try configure(settings)
         try writeSite(plugins: settings.plugins)
         try FileManager.default.createDirectory(
@@ -111,7 +118,7 @@ final class Installation: Sendable {
     /// A process of hostd on this configuration, ready or not.
     func run(_ arguments: String...) throws -> ProcessRunner {
         try ProcessRunner(
-            try ProcessRunner.product("hostd"),
+            executable,
             ["--config", configuration] + arguments,
             // Swift's crash reporter holds a crashed worker up for seconds.
             environment: [Self.mark: directory.path, "SWIFT_BACKTRACE": "enable=no"]

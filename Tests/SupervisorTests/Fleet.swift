@@ -30,13 +30,17 @@ final class Fleet: Sendable {
         """
     static let site = "server: alice.example\nplugins:\n  omb: {}\n"
 
-    /// `modes`: what the children do, by name or role (FakeChild).
+    /// Starts the supervisor; its children come by themselves.
+    ///
+    /// `after`: what an earlier image left. `modes`: what the children do, by name or role (FakeChild).
     init(
         config: String = Fleet.config,
         sites: [String: String] = ["alice": Fleet.site],
         modes: [String: String] = [:],
         plugins: FakePlugins = FakePlugins(),
-        memory: FakeMemory = FakeMemory()
+        memory: FakeMemory = FakeMemory(),
+        after handover: ((TemporaryDirectory, ChildProcess.Program) throws -> Handover)? = nil,
+        changing change: (TemporaryDirectory, inout SupervisorOptions) throws -> Void = { _, _ in }
     ) throws {
         let directory = try TemporaryDirectory()
         let file = try directory.write(config, to: "hostd.yaml")
@@ -47,18 +51,21 @@ final class Fleet: Sendable {
         options.logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         options.residentBytes = { memory.bytes(of: $0) }
         options.scan = { _, _ in await plugins.look() }
+        try change(directory, &options)
         let deployment = try Deployment.load(file, threads: nil)
+        let left = try handover?(directory, options.program)
         let supervisor = Supervisor(
             options: options,
             deployment: deployment,
-            state: try StateDirectory.open(deployment.config.stateDir),
+            state: try left.map { .adopted($0.stateDirectory, lock: $0.lock) }
+                ?? StateDirectory.open(deployment.config.stateDir),
             inbox: inbox,
             loop: MultiThreadedEventLoopGroup.singleton.next(),
             startedAt: .now
         )
         self.directory = directory
         self.plugins = plugins
-        status = Task { await supervisor.run() }
+        status = Task { await supervisor.run(after: left) }
         // SIGCHLD belongs to the test process as a whole; the supervisor only ever looks at its own children.
         children = Task { [inbox] in
             while !Task.isCancelled {

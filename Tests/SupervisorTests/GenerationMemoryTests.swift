@@ -20,6 +20,16 @@ import Testing
         #expect(later.next(of: plugin) == 3)
     }
 
+    @Test("What runs already has its number for itself, whatever the file says")
+    func noted() throws {
+        let directory = try TemporaryDirectory()
+        var memory = GenerationMemory(stateDirectory: directory.path)
+        memory.note(7, of: plugin)
+        memory.note(3, of: plugin)
+        let next = memory.next(of: plugin)
+        #expect(next == 8)
+    }
+
     @Test("A file that makes no sense is as none", arguments: ["", "{", "[1]", #"{"omb":"x"}"#, #"{"omb":-7}"#])
     func nonsense(_ text: String) throws {
         let directory = try TemporaryDirectory()

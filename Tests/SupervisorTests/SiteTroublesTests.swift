@@ -19,6 +19,18 @@ import Testing
         #expect(troubles.reason(of: bob) == nil)
     }
 
+    @Test("Whoever goes on without those who tried a site tries it anew")
+    func untried() {
+        var troubles = SiteTroubles()
+        troubles.died(opening: alice, of: omb, reason: "signal 11", at: .zero)
+        let isTried = troubles.beginTrials(of: omb, at: SiteTroubles.firstRetry)
+        var later = troubles.untried
+        #expect(later.shutSites(of: omb, withTrials: false) == [alice])
+        later.retrySoon(at: .zero)
+        let isTriedAgain = later.beginTrials(of: omb, at: .zero)
+        #expect(isTried && isTriedAgain)
+    }
+
     @Test("Each trial that ends a worker makes the next one later, to an hour") func later() {
         var troubles = SiteTroubles()
         var now = Duration.zero

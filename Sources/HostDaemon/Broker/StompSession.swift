@@ -156,6 +156,18 @@ final class StompSession: ChannelDuplexHandler {
         endOutput()
     }
 
+    /// The broker ends: what was taken in is stored and answered, then the client sees the end of the stream.
+    func end() {
+        guard !isClosing else { return }
+        finishBurst()
+        leave()
+        isClosing = true
+        // Throttled or not: what still comes is read and left alone, so that the close isn't a reset.
+        isThrottled = false
+        readOn()
+        closeWhenAnswered()
+    }
+
     // MARK: Receipts
 
     private func note(_ receipt: String?) {

@@ -26,6 +26,9 @@ struct GenerationMemory: Sendable {
         return number
     }
 
+    /// It runs already: no number up to this one is given out, also where a full disk kept it from the file.
+    mutating func note(_ generation: Int, of plugin: PluginName) { last[plugin] = max(generation, last[plugin] ?? 0) }
+
     func save() throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys

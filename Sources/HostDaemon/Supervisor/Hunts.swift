@@ -7,7 +7,7 @@ struct Hunts: Equatable {
     /// Longer than the broker waits between two tries of such an item.
     static let linger = Duration.seconds(5)
 
-    private var hunted: Set<PluginName> = []
+    private(set) var hunted: Set<PluginName> = []
     /// Until when a hunter is kept that has nothing to hunt.
     private var lingering: [PluginName: Duration] = [:]
 

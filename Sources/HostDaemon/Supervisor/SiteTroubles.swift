@@ -4,8 +4,8 @@ import QueueCore
 /// Sites whose opening ended a worker of a plugin: that plugin's workers leave them shut, so that its other sites run on.
 ///
 /// Each is tried again now and then, later each time, by the plugin's hunter: a death there costs nobody anything. Pure.
-struct SiteTroubles: Equatable {
-    struct Trouble: Equatable {
+struct SiteTroubles: Codable, Equatable {
+    struct Trouble: Codable, Equatable {
         var reason: String
         /// Openings that ended a worker, those of workers that started together counted once.
         var deaths: Int
@@ -75,6 +75,19 @@ struct SiteTroubles: Equatable {
     /// Why a site is shut; nil: it isn't.
     func reason(of site: SiteName) -> String? {
         troubles.sorted { $0.key < $1.key }.lazy.compactMap { $0.value[site]?.reason }.first
+    }
+
+    /// As they are where nobody is at the trials.
+    var untried: SiteTroubles {
+        var all = self
+        all.troubles = troubles.mapValues { sites in
+            sites.mapValues { trouble in
+                var trouble = trouble
+                trouble.isOnTrial = false
+                return trouble
+            }
+        }
+        return all
     }
 
     var plugins: [PluginName] { troubles.filter { !$0.value.isEmpty }.keys.sorted() }

@@ -45,6 +45,10 @@ struct RunningProcess {
     var cause: EndCause?
     var isHungUp = false
     var wasReady = false
+    /// An earlier image of the supervisor started it.
+    var isInherited = false
+    /// Of the hostd that it runs.
+    var version = HostVersion.current
 
     init(serial: ProcessSerial, child: ChildProcess) {
         self.serial = serial

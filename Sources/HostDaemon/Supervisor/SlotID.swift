@@ -3,7 +3,7 @@ import Control
 import QueueCore
 
 /// What a child process does; the raw value is its `--role` argument and its name in status, metrics and logs.
-enum Role: String, Sendable, CaseIterable {
+enum Role: String, Codable, Sendable, CaseIterable {
     case broker, worker, console
 }
 
@@ -11,7 +11,7 @@ enum Role: String, Sendable, CaseIterable {
 ///
 /// Workers of two generations of a plugin are in different slots, side by side during a roll-out; so are a worker that
 /// grew too large and the fresh one that takes its place.
-struct SlotID: Hashable, Sendable, CustomStringConvertible {
+struct SlotID: Codable, Hashable, Sendable, CustomStringConvertible {
     var role: Role
     /// nil for broker and console, and for the workers of a whole group (`workers.isolate: group`).
     var plugin: PluginName?

@@ -8,7 +8,7 @@ import QueueCore
 /// The supervisor makes the running processes equal it.
 struct SpawnPlan: Equatable {
     /// A plugin's code as it runs now.
-    struct RunningPlugin: Equatable, Sendable {
+    struct RunningPlugin: Codable, Equatable, Sendable {
         var code: LoadablePlugin
         var generation: Int
     }

@@ -29,6 +29,14 @@ struct StateDirectory: Sendable {
         return StateDirectory(path: path, lock: lock)
     }
 
+    /// As an earlier image of this process opened it.
+    static func adopted(_ path: String, lock descriptor: Int32) -> StateDirectory {
+        StateDirectory(path: path, lock: FileLock.adopted(descriptor))
+    }
+
+    /// Of the lock that is held.
+    var lockDescriptor: Int32 { lock.descriptor }
+
     /// A lock that the broker inherits and keeps to its end, also where it outlives a killed supervisor: no two brokers
     /// on one store.
     ///
@@ -54,6 +62,8 @@ final class FileLock: Sendable {
     private init(descriptor: Int32) { self.descriptor = descriptor }
 
     deinit { close(descriptor) }
+
+    static func adopted(_ descriptor: Int32) -> FileLock { FileLock(descriptor: descriptor) }
 
     /// nil where somebody else holds it.
     static func take(_ path: String, text: String?) throws(SupervisorError) -> FileLock? {

@@ -15,6 +15,12 @@ extension Supervisor {
 
     func ask(_ kind: ChangeRequest.Kind, reply: PendingReply? = nil) {
         let replies = reply.map { [$0] } ?? []
+        // Asked of the earlier image, which is what this one's restart comes of.
+        if isTakeover, kind == .restart, restartsToJoin > 0 {
+            restartsToJoin -= 1
+            restarting?.replies += replies
+            return
+        }
         guard stop == nil else {
             for reply in replies { reply.fail("hostd is stopping") }
             return
@@ -48,6 +54,13 @@ extension Supervisor {
         change = asked
         guard asked.kind != .files else { return scan() }
         notify.reloading()
+        if asked.kind == .restart, tryNewExecutable() { return }
+        readForChange()
+    }
+
+    /// hostd itself stays what it is.
+    func readForChange() {
+        guard let asked = change, stop == nil else { return }
         let reading = read(for: asked)
         change?.reading = reading
         // Which plugins the sites would want, were all of them sound.
@@ -84,7 +97,7 @@ extension Supervisor {
     }
 
     /// What can be taken of the new configuration is in force from here on.
-    private func apply() {
+    func apply() {
         guard let kind = change?.kind else { return }
         // A plugin that is rolled is judged by the file that is there now, one that runs on by its running code.
         var descriptors = knownDescriptors
@@ -93,7 +106,9 @@ extension Supervisor {
         guard kind == .files || takeConfiguration(descriptors) else { return }
         let before = Set(slots.keys)
         adoptPlugins()
-        if kind.rollsOut { beginRollouts(ofChanged: kind == .files) }
+        if kind == .restart { planTakeover() }
+        // Where the broker is replaced first, the workers' turn is after it.
+        if kind.rollsOut, takeover?.step != .broker { beginRollouts(ofChanged: kind == .files) }
         let told = reconcile()
         change?.isApplied = true
         change?.awaited = Set(slots.keys.filter { $0.role != .console }).subtracting(before)

@@ -51,9 +51,13 @@ extension Supervisor {
             return reply.fail("the broker isn't running just now; hostd starts it again: see its log")
         }
         // A million items take their time.
-        let isBulk = ["dead.requeue", "dead.drop", "site.drop", "target.replay", "target.block"].contains(request.command)
+        let isBulk = ["dead.requeue", "dead.drop", "site.drop", "target.replay", "target.block"].contains(
+            request.command
+        )
+        forwarded += 1
         broker.request(request.command, request.arguments, timeLimit: isBulk ? .seconds(1800) : .seconds(30))
-            .whenComplete { result in
+            .whenComplete { [inbox] result in
+                inbox.put(.forwardedAnswer)
                 switch result {
                 case .success(let value): reply.succeed(value)
                 case .failure(ControlError.closed): reply.fail("the broker ended before it answered: see hostd's log")
@@ -66,7 +70,11 @@ extension Supervisor {
 
     private func answerStatus(_ reply: PendingReply) {
         let own: [String: JSONValue] = ["hostd": hostReport, "processes": processesReport]
-        let needs = HostNeeds(plugins: pluginsReport, sites: sitesReport, configErrors: configErrors.sorted { $0.key < $1.key }.flatMap(\.value))
+        let needs = HostNeeds(
+            plugins: pluginsReport,
+            sites: sitesReport,
+            configErrors: configErrors.sorted { $0.key < $1.key }.flatMap(\.value)
+        )
         guard let broker = slots[.broker]?.readyLink else {
             return reply.succeed(needs.status(own: own, brokers: nil))
         }

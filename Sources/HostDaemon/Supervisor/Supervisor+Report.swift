@@ -20,7 +20,8 @@ extension Supervisor {
             "role": .string("supervisor"), "pid": JSONValue(getpid()), "plugin": .null, "group": .null,
             "version": .string(HostVersion.current),
             "generation": .null, "rss_bytes": JSONValue(ResidentMemory.bytes(of: getpid()) ?? 0),
-            "in_flight": .int(0), "state": .string("ready"),
+            "in_flight": .int(0), "state": .string("ready"), "hunter": .bool(false),
+            "host_version": .string(HostVersion.current),
         ]
         let others = slots.values.filter { $0.process != nil }.sorted {
             ($0.id.role.rawValue, $0.id.description, $0.id.generation)
@@ -37,12 +38,13 @@ extension Supervisor {
         return [
             "role": .string(slot.id.role.rawValue), "pid": JSONValue(pid),
             "plugin": isWorker ? .string(plugins) : .null,
-            "version": .string(isWorker ? versions : HostVersion.current),
+            "version": isWorker ? .string(versions) : JSONValue(slot.process?.version),
             "group": isWorker ? .string(slot.id.unit) : .null,
             "generation": isWorker ? JSONValue(slot.id.generation) : .null,
             "rss_bytes": JSONValue(ResidentMemory.bytes(of: pid) ?? 0),
             "in_flight": JSONValue(slot.process?.vitals?.inFlight ?? 0), "state": .string(slot.machine.state.word),
             "hunter": .bool(slot.id.isHunter),
+            "host_version": JSONValue(slot.process?.version),
         ]
     }
 

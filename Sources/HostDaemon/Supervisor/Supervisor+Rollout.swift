@@ -12,10 +12,11 @@ extension Supervisor {
 
     /// `ofChanged`: only plugins whose file isn't what runs, and wasn't found to be bad; else all that run.
     func beginRollouts(ofChanged: Bool) {
+        hasBegunRollouts = true
         var next: [PluginName: SpawnPlan.RunningPlugin] = [:]
         for plugin in running.keys.sorted() {
             guard let current = running[plugin] else { continue }
-            guard let code = catalog.loadable[plugin] else {
+            guard let code = catalog.loadable[plugin] ?? (ofChanged ? nil : inheritedCode(of: plugin)) else {
                 if !ofChanged { rolloutFailures[plugin] = catalog.reason(against: plugin) }
                 continue
             }
@@ -161,7 +162,7 @@ extension Supervisor {
 
     /// Nothing rolls any more: whoever waited for it goes on.
     func finishRolloutsIfDone() {
-        guard rollouts.isEmpty, stop == nil else { return }
+        guard rollouts.isEmpty, stop == nil, restarting == nil || !renewNext() else { return }
         // A look at plugins.d that is under way makes copies that nobody knows of yet.
         if change == nil { pruneCopies() }
         answerRestart()
@@ -180,12 +181,17 @@ extension Supervisor {
     private func answerRestart() {
         guard let done = restarting else { return }
         restarting = nil
-        let failed = running.keys.sorted().compactMap { plugin in rolloutFailures[plugin].map { "\(plugin): \($0)" } }
+        let hostd = isTakeover ? ["hostd is \(HostVersion.current)"] : []
+        isTakeover = false
+        let undone = running.keys.sorted().compactMap { plugin in rolloutFailures[plugin].map { "\(plugin): \($0)" } }
+        let failed =
+            (undone.isEmpty ? [] : ["the old code goes on: " + undone.joined(separator: "; ")]) + renewalFailures
+        renewalFailures = []
         guard failed.isEmpty else {
-            let line = "the old code goes on: " + failed.joined(separator: "; ")
+            let line = failed.joined(separator: "; ")
             return done.replies.forEach { $0.fail(line) }
         }
-        let generations = running.keys.sorted().map { "\($0) is generation \(running[$0]?.generation ?? 0)" }
+        let generations = hostd + running.keys.sorted().map { "\($0) is generation \(running[$0]?.generation ?? 0)" }
         let what = generations.isEmpty ? "no plugin runs" : generations.joined(separator: ", ")
         done.replies.forEach(answer(to: done, "restart: \(what), \(Self.seconds(now - done.askedAt))"))
     }

@@ -38,13 +38,17 @@ extension Supervisor {
             slots[id] = nil
             settle(id)
             shown(id)
+            removedForRenewal(id)
         }
     }
 
     func spawnDue(_ id: SlotID, turn: Int) {
         guard let slot = slots[id], slot.turn == turn, slot.machine.state == .waiting else { return }
+        guard !isHandingOver else { return after(.milliseconds(50), .spawnDue(id, turn: turn)) }
         do {
             try spawn(id)
+        } catch .listen(let reason) where !isAnnounced && id == .broker {
+            brokerCannotStart("\(SupervisorError.listen(reason))")
         } catch {
             logger.error("can't start a process", metadata: ["process": "\(id)", "reason": "\(error)"])
             feed(.spawnFailed, to: id)
@@ -53,12 +57,17 @@ extension Supervisor {
 
     private func spawn(_ id: SlotID) throws(SupervisorError) {
         var lock: FileLock?
+        var inherited: [Int32] = []
         if id.role == .broker {
             lock = try state.takeBrokerLock()
-            guard lock != nil else { return waitForLock(id, "the broker of an earlier hostd") }
+            guard let held = lock else { return waitForLock(id, "the broker of an earlier hostd") }
+            inherited = [held.descriptor] + (try openDoors().descriptors)
         } else if case .worker(let worker) = slots[id]?.configuration, worker.hasSingleton {
             lock = try state.takeSingletonLock(of: id)
-            guard lock != nil else { return waitForLock(id, "the worker before it, as its queue may have one only") }
+            guard let held = lock else {
+                return waitForLock(id, "the worker before it, as its queue may have one only")
+            }
+            inherited = [held.descriptor]
         }
         var arguments = ["--role", id.role.rawValue] + options.childArguments
         if id.role == .worker { arguments += ["--slot", id.argument] }
@@ -66,8 +75,9 @@ extension Supervisor {
             options.program,
             arguments: arguments,
             environment: ChildProcess.environment(of: id.role),
-            inherited: lock?.descriptor
+            inherited: inherited
         )
+        withExtendedLifetime(lock) {}
         if id.role == .worker { child.offerToMemoryShortage() }
         lastSerial += 1
         let serial = ProcessSerial(number: lastSerial)
@@ -75,9 +85,18 @@ extension Supervisor {
         slotOfProcess[serial] = id
         feed(.spawned, to: id)
         logger.info("process started", metadata: metadata(id, child.pid))
+        openLink(to: child, serial)
+    }
+
+    func openLink(
+        to child: ChildProcess,
+        _ serial: ProcessSerial,
+        _ remainder: ChildLink.Remainder = ChildLink.Remainder()
+    ) {
         let inbox = inbox
         ChildLink.open(
             descriptor: child.descriptor,
+            remainder: remainder,
             on: loop,
             receive: { inbox.put(.heard(serial, $0)) },
             lost: { inbox.put(.hungUp(serial)) }
@@ -115,21 +134,25 @@ extension Supervisor {
     func tell(_ id: SlotID) -> Bool {
         guard let slot = slots[id], let process = slot.process, let link = process.link,
             let configuration = slot.configuration, process.told != configuration,
-            id.role != .worker || process.told != nil || slots[.broker]?.machine.isReady == true
+            id.role != .worker || process.told != nil || slots[.broker]?.machine.isReady == true, !isHandingOver
         else { return false }
         link.send(process.told.flatMap(configuration.change(since:)).map { .change($0) } ?? .configure(configuration))
         slots[id]?.process?.told = configuration
-        if id.role == .worker, process.told == nil {
-            let why = "not ready within \(DurationText.format(startLimit))"
-            after(startLimit, .overdue(process.serial, .hang, why: why))
-        }
+        if id.role == .worker, process.told == nil { limitStart(of: process.serial) }
         return true
+    }
+
+    func limitStart(of serial: ProcessSerial) {
+        let why = "not ready within \(DurationText.format(startLimit))"
+        after(startLimit, .overdue(serial, .hang, why: why))
     }
 
     private func sendDrain(_ id: SlotID) {
         guard let process = slots[id]?.process, let link = process.link else { return }
         // It waits for its configuration: nothing to finish.
-        guard process.told != nil else { return feed(.hurry, to: id, killReason: "it had not begun") }
+        guard process.told != nil || process.wasReady else {
+            return feed(.hurry, to: id, killReason: "it had not begun")
+        }
         let limit = deployment.config.queue.drainTimeout
         link.send(.drain(timeoutMs: Int(clamping: limit.wholeMilliseconds)))
         logger.info("process drains", metadata: metadata(id, process.child.pid))
@@ -199,6 +222,7 @@ extension Supervisor {
         renewal(of: id, isReady: true)
         settle(id)
         shown(id)
+        if slots[id]?.process?.isInherited == false { renewed(id) }
     }
 
     /// SIGCHLD: only our own pids are waited for; a probe is its runner's.
@@ -222,7 +246,7 @@ extension Supervisor {
     }
 
     /// Reaped, and all that it said was heard.
-    private func ended(_ id: SlotID) {
+    func ended(_ id: SlotID) {
         guard let process = slots[id]?.process, let cause = process.cause, let before = slots[id]?.machine.state else {
             return
         }
@@ -257,6 +281,7 @@ extension Supervisor {
         renewal(of: id, isReady: false)
         if id != .broker { settle(id) }
         shown(id, endedBy: text)
+        if !process.isInherited { renewed(id, failure: text) }
         if stop != nil { stepStop() }
     }
 

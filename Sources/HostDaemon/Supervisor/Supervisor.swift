@@ -64,6 +64,26 @@ actor Supervisor {
     /// Keys of hostd.yaml that were changed and wait for a new start.
     var waitingKeys: [String] = []
 
+    /// The broker's sockets, open from its first start on.
+    var doors: BrokerDoors?
+    /// `queue.listen` that they were opened for; nil = no TCP.
+    var doorsAddress: String?
+    var control: ControlServer?
+    /// Requests that the broker has not answered yet.
+    var forwarded = 0
+
+    /// Nothing is started or answered: another image goes on (Supervisor+Handover).
+    var isHandingOver = false
+    var postponed: [SupervisorEvent] = []
+    /// The restart at work is the rest of an earlier image's (Supervisor+Takeover).
+    var isTakeover = false
+    var restartsToJoin = 0
+    var linkChanged = false
+    var hasBegunRollouts = false
+    var takeover: TakeoverSequence?
+    var renewing: SlotID?
+    var renewalFailures: [String] = []
+
     var stop: StopSequence?
     /// Slots that haven't shown yet whether they start; the daemon is ready once there is none.
     var unsettled: Set<SlotID> = []
@@ -72,7 +92,7 @@ actor Supervisor {
     var exitStatus: Int32?
     var exitStatusAfterStop: Int32 = 0
 
-    struct DeathKey: Hashable {
+    struct DeathKey: Codable, Hashable, Sendable {
         /// Several with commas between them, where they share a process.
         var plugins: String
         var cause: String
@@ -100,11 +120,16 @@ actor Supervisor {
     /// Since the start of this process.
     var now: Duration { ContinuousClock.now - startInstant }
 
-    /// From nothing to the exit status.
-    func run() async -> Int32 {
-        // The broker's process starts while the plugins are probed; it touches nothing before it is configured.
-        addSlot(.broker)
-        perform(.spawn(after: .zero), on: .broker)
+    /// From nothing, or from what an earlier image left, to the exit status.
+    func run(after handover: Handover? = nil) async -> Int32 {
+        if let handover {
+            adopt(handover)
+        } else {
+            // The broker's process starts while the plugins are probed; it touches nothing before it is configured.
+            addSlot(.broker)
+            perform(.spawn(after: .zero), on: .broker)
+            if let exitStatus { return exitStatus }
+        }
         for key in deployment.config.keysWithoutEffect {
             logger.warning("a key that changes nothing in this version is set", metadata: ["key": "\(key)"])
         }
@@ -112,29 +137,34 @@ actor Supervisor {
         watchPlugins()
         takeIn(await options.scan(deployment.config.pluginsDir, state.path))
         let errors = deployment.pluginErrors(knownDescriptors)
-        guard errors.isEmpty else {
+        guard errors.isEmpty || isTakeover else {
             errors.forEach { Self.complain("\($0)") }
             return abandon()
         }
-        let server: ControlServer
         do {
-            server = try await ControlServer.start(path: state.path + "/control.sock", on: loop) { [inbox] request in
-                await inbox.answer(request)
-            }
+            control = try await ControlServer.start(
+                path: state.path + "/control.sock",
+                handed: handover?.control,
+                on: loop
+            ) { [inbox] request in await inbox.answer(request) }
         } catch {
             Self.complain("\(error)")
             return abandon()
         }
-        adoptPlugins()
-        reconcile()
-        unsettled = Set(slots.keys)
+        if isTakeover {
+            takeOver()
+        } else {
+            adoptPlugins()
+            reconcile()
+            unsettled = Set(slots.keys)
+        }
         startClocks()
         for await event in inbox.events {
             handle(event)
             if exitStatus != nil { inbox.close() }
         }
         watch = nil
-        await server.stop()
+        await control?.stop()
         return exitStatus ?? 0
     }
 
@@ -143,6 +173,8 @@ actor Supervisor {
             event.reply?.fail("hostd has stopped")
             return
         }
+        // The next image is asked again.
+        if isHandingOver, case .request = event { return postponed.append(event) }
         switch event {
         case .signal(let number): handle(signal: number)
         case .beat: beat()
@@ -170,6 +202,11 @@ actor Supervisor {
         case .announce(let port): announce(stompPort: port)
         case .measured(let parts, let reply): measured(parts, reply)
         case .request(let request, let reply): answer(request, reply)
+        case .forwardedAnswer: forwarded -= 1
+        case .tried(let identity, let verdict): tried(identity, verdict)
+        case .handOverDue(let look): handOverWhenQuiet(look: look)
+        case .frozen(let remainders, let handed): frozen(remainders, handed)
+        case .handOverNow(let remainders, let handed): handOverNow(remainders, handed)
         }
     }
 
@@ -197,7 +234,10 @@ actor Supervisor {
     }
 
     /// A start that comes to nothing: the broker has done nothing yet and is not waited for.
+    ///
+    /// What an earlier image left drains by itself.
     private func abandon() -> Int32 {
+        guard !isTakeover else { return ExitStatus.configurationError }
         for slot in slots.values { slot.process?.child.kill() }
         return ExitStatus.configurationError
     }

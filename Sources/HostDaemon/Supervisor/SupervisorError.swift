@@ -11,6 +11,8 @@ package enum SupervisorError: Error, Hashable, CustomStringConvertible {
     case spawn(String, reason: String)
     case externalBrokers(file: String)
     case watch(String, reason: String)
+    /// A socket of the broker.
+    case listen(String)
 
     package var description: String {
         switch self {
@@ -25,6 +27,7 @@ package enum SupervisorError: Error, Hashable, CustomStringConvertible {
         case .spawn(let what, let reason): "\(what) can't be started: \(reason)"
         case .watch(let path, let reason):
             "\(path): can't be watched (\(reason)): after a change of a plugin use `queuectl restart`"
+        case .listen(let reason): "the broker can't listen on \(reason): is the port taken? see queue.listen"
         case .externalBrokers(let file):
             "\(file): stomp.servers: this version works with its embedded broker only; remove the key"
         }

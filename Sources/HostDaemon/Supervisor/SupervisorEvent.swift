@@ -35,6 +35,14 @@ enum SupervisorEvent: Sendable {
     case announce(stompPort: Int64?)
     case measured([MetricsPart], PendingReply)
     case request(ControlRequest, PendingReply)
+    /// The broker has answered, or won't, what was passed on to it.
+    case forwardedAnswer
+    /// A new executable was run beside this one.
+    case tried(ExecutableFile.Identity, ExecutableTrial.Verdict)
+    case handOverDue(look: Int)
+    /// Nothing is read any more, from children and on the control socket.
+    case frozen([ProcessSerial: ChildLink.Remainder], ControlServer.Handed)
+    case handOverNow([ProcessSerial: ChildLink.Remainder], ControlServer.Handed)
 
     /// Who waits for what comes of it.
     var reply: PendingReply? {

@@ -84,7 +84,8 @@ struct RestartCommand: AsyncParsableCommand {
         commandName: "restart",
         abstract: "New generation of workers, with the code and configuration of now.",
         discussion: """
-            Returns when the new generation works, or with the reason why the old one goes on.
+            Returns when the new generation works, or with the reason why the old one goes on. Where hostd's own \
+            executable has changed, hostd goes on as that: its sockets stay open, and all its processes are replaced.
 
             Example:
               cp omb.so plugins.d/ && queuectl restart && queuectl plugins
