@@ -142,14 +142,17 @@ import WorkerLink
         }
     }
 
-    @Test("A missed deadline is a kill: the item comes again, to another worker", arguments: BrokerKind.allCases)
+    @Test(
+        "A missed deadline is a kill: the item comes again, to a hunter where there is one",
+        arguments: BrokerKind.allCases
+    )
     func overdue(kind: BrokerKind) async throws {
         try await kind.run { broker in
             let worker = try await ContractWorker(broker)
             try await worker.enqueue("alice", NewItem("x"))
             try await worker.settle(try await worker.next(), Outcome(.overdue))
             try await worker.stop()
-            let other = try await ContractWorker(broker)
+            let other = try await ContractWorker(broker, isHunter: true)
             let item = try await other.next()
             #expect(item.payload == "x" && item.delivered.kills == 1 && item.delivered.attempt == 1)
             #expect(item.delivered.flags.contains(.afterCrash))

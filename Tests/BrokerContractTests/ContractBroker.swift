@@ -11,8 +11,8 @@ protocol ContractBroker: Sendable {
     var loop: any EventLoop { get }
     /// A worker's way to it, not yet started.
     ///
-    /// On the loop.
-    func makePort(_ credits: [QueueCredit]) -> any BrokerPort
+    /// On the loop. `isHunter`: for a worker that tries what may have ended others.
+    func makePort(_ credits: [QueueCredit], isHunter: Bool) -> any BrokerPort
     /// Ends all links; ports get new ones by themselves.
     ///
     /// What was told before and answered since is kept.

@@ -26,15 +26,19 @@ final class ContractWorker: Sendable {
     private let receiver: NIOLoopBound<Receiver>
 
     /// Returns once it claims.
-    init(_ broker: any ContractBroker, credits: [String: UInt32] = ["stage": 2, "out": 64, "ordered": 64]) async throws
-    {
+    init(
+        _ broker: any ContractBroker,
+        credits: [String: UInt32] = ["stage": 2, "out": 64, "ordered": 64],
+        isHunter: Bool = false
+    ) async throws {
         let loop = broker.loop
         let (items, links) = (items, links)
         self.loop = loop
         (port, receiver) = try await loop.submit {
             let port = broker.makePort(
                 credits.sorted { $0.key < $1.key }
-                    .map { QueueCredit(queue: QueueName(unchecked: $0.key), credit: $0.value) }
+                    .map { QueueCredit(queue: QueueName(unchecked: $0.key), credit: $0.value) },
+                isHunter: isHunter
             )
             let receiver = Receiver(items: items, links: links)
             port.start(receiver)

@@ -72,13 +72,14 @@ final class EmbeddedContractBroker: ContractBroker {
         return Running(group: group, parts: parts)
     }
 
-    func makePort(_ credits: [QueueCredit]) -> any BrokerPort {
+    func makePort(_ credits: [QueueCredit], isHunter: Bool) -> any BrokerPort {
         let hello = LinkHello(
             plugin: PluginName(unchecked: "bench"),
             pluginVersion: "1.0",
             generation: 1,
             pid: getpid(),
             journalPath: directory.file("journal"),
+            isHunter: isHunter,
             queues: credits
         )
         return EmbeddedBrokerPort(

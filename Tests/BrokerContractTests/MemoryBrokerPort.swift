@@ -150,7 +150,8 @@ final class MemoryContractBroker: ContractBroker {
         }.get()
     }
 
-    func makePort(_ credits: [QueueCredit]) -> any BrokerPort {
+    /// Any worker tries them.
+    func makePort(_ credits: [QueueCredit], isHunter: Bool) -> any BrokerPort {
         let port = MemoryBrokerPort(loop: loop, broker: parts.value.broker, credits: credits)
         parts.value.ports.append(port)
         return port

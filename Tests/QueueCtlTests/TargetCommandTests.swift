@@ -99,7 +99,8 @@ import Testing
     @Test("A time is so long ago, or RFC 3339")
     func past() {
         let now = Date(timeIntervalSince1970: 1_000_000)
-        #expect(PastArgument("2h", now: now)?.milliseconds == 1_000_000_000 - 7_200_000)
+        let past: Int64 = 1_000_000_000 - 7_200_000
+        #expect(PastArgument("2h", now: now)?.milliseconds == past)
         #expect(PastArgument("2026-11-24T10:00:00Z", now: now)?.milliseconds == 1_795_514_400_000)
         #expect(PastArgument("soon", now: now) == nil)
     }

@@ -117,7 +117,8 @@ import Testing
                 if case .success = result { results.append("outcome \(number)") }
             }
         }
-        gate.signal()
+        // More than once: where it is in one group with an item that finds no room, it runs again.
+        for _ in 0..<8 { gate.signal() }
         let seen = try await results.first(6)
         #expect(seen == (0..<3).flatMap { ["item \($0) disk-full", "outcome \($0)"] })
         let left = try await fixture.reopen(store).fetch { try $0.allReady().map(\.id) }

@@ -114,12 +114,21 @@ final class Fleet: Sendable {
     /// Waits until the journal has `count` such lines and returns them.
     @discardableResult
     func wait(_ name: String, _ what: String, count: Int = 1) async throws -> [Line] {
-        try await eventually("\(count) x \(name) \(what)") { lines(name, what).count >= count }
+        try await eventually("\(count) x \(name) \(what)", seen: seen) { lines(name, what).count >= count }
         return lines(name, what)
     }
 
     func position(of name: String, _ what: String) -> Int? {
         journal.firstIndex { $0.name == name && $0.what.hasPrefix(what) }
+    }
+
+    /// For a failed test's message.
+    private func seen() async -> String {
+        let states = await processes().map { row in
+            "\(row["role"]?.string ?? "") \(row["plugin"]?.string ?? "") \(row["state"]?.string ?? "")"
+        }
+        let lines = journal.map { "\($0.name) \($0.what.prefix(40))" }
+        return "processes \(states), journal \(lines)"
     }
 
     // MARK: What the supervisor says
@@ -135,7 +144,7 @@ final class Fleet: Sendable {
     }
 
     func waitForWorkers(_ count: Int) async throws {
-        try await eventually("\(count) workers ready") { await readyWorkers().count == count }
+        try await eventually("\(count) workers ready", seen: seen) { await readyWorkers().count == count }
     }
 
     // MARK: The end

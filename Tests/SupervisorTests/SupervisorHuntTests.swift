@@ -57,7 +57,9 @@ import Testing
         }
         for worker in ["omb-0", "omb-1"] {
             #expect(fleet.lines(worker, "started").count == 2)
-            #expect(fleet.lines(worker, "configured").last?.what.contains("\"shutSites\":[]") == true)
+            try await eventually("nothing is shut") {
+                fleet.lines(worker, "configured").last?.what.contains("\"shutSites\":[]") == true
+            }
         }
         #expect(try await fleet.stop() == 0)
     }

@@ -10,8 +10,8 @@ import Testing
 /// Workers that grow, or are too large from the start.
 @Suite struct SupervisorMemoryTests {
     private static let config = Fleet.config.replacing(
-        "workers: { count: 2 }",
-        with: "workers: { count: 2, memory_limit: 100MiB }"
+        "workers: { count: 2, canary: 0s }",
+        with: "workers: { count: 2, canary: 0s, memory_limit: 100MiB }"
     )
 
     @Test(

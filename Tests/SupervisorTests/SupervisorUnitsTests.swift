@@ -29,7 +29,10 @@ import Testing
 
     @Test("Plugins that share a process roll together: the new one is ready, then the old one drains, once")
     func sharedRollout() async throws {
-        let config = Fleet.config.replacing("workers: { count: 2 }", with: "workers: { count: 1, isolate: group }")
+        let config = Fleet.config.replacing(
+            "workers: { count: 2, canary: 0s }",
+            with: "workers: { count: 1, canary: 0s, isolate: group }"
+        )
         let site = "server: alice.example\nplugins: { omb: {}, other: {} }\n"
         let plugins = FakePlugins([
             "omb": FakePlugins.descriptor(), "other": FakePlugins.descriptor(queues: ["other"]),

@@ -25,7 +25,7 @@ import Testing
             to: "hostd.yaml"
         )
         let error = try #require(await fleet.ask("update").error)
-        #expect(error.contains("sites.d/") && error.contains("(and 1 more error)"), "\(error)")
+        #expect(error.contains("sites.d/") && error.contains("(and 1 more error"), "\(error)")
         let sites = await fleet.ask("sites").result?.array ?? []
         #expect(sites.map { $0["nickname"]?.string } == ["alice", "bob", "carol"])
         #expect(sites.map { $0["server"]?.string } == ["alice.example", "other.example", nil])
@@ -68,7 +68,7 @@ import Testing
         #expect(error.hasPrefix("\(file):1: queue.max_retrys: unknown key"))
         #expect(await fleet.ask("sites").result?.array?.first?["server"]?.string == "other.example")
         try fleet.directory.write(
-            Fleet.config.replacingOccurrences(of: "workers: { count: 2 }", with: "workers: { count: 3 }")
+            Fleet.config.replacingOccurrences(of: "count: 2", with: "count: 3")
                 + "\nstomp: { reconnect: 3s }\nsites_dir: elsewhere\n",
             to: "hostd.yaml"
         )
