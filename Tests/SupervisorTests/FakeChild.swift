@@ -33,8 +33,11 @@ enum FakeChild {
             case $line in
             '{"configure"'* | '{"change"'*)
                 note "configured $line"
-                number '"generation":'
-                generation=$number
+                case $line in
+                '{"configure"'*)
+                    number '"generation":'
+                    generation=$number ;;
+                esac
                 if [ -n "$isReady" ]; then continue; fi
                 isReady=yes
                 case $mode in

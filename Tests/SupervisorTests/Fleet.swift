@@ -134,7 +134,15 @@ final class Fleet: Sendable {
     // MARK: What the supervisor says
 
     func ask(_ command: String, _ arguments: [String: JSONValue] = [:]) async -> ControlReply {
-        await inbox.answer(ControlRequest(id: 1, command: command, arguments: arguments))
+        let answers = EventLog<ControlReply>()
+        Task { [inbox] in
+            answers.append(await inbox.answer(ControlRequest(id: 1, command: command, arguments: arguments)))
+        }
+        do {
+            return try await answers.first(within: .seconds(40), "an answer to \(command)") { _ in true }
+        } catch {
+            return ControlReply(id: 1, error: "\(error): \(journal.map { "\($0.name) \($0.what.prefix(60))" })")
+        }
     }
 
     func processes() async -> [JSONValue] { await ask("status").result?["processes"]?.array ?? [] }
