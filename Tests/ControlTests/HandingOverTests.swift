@@ -116,7 +116,7 @@ import Testing
         }
         let client = try RawClient(path: path)
         try client.send("{\"id\":1,\"command\":\"fast\",\"arguments\":{}}\n")
-        #expect(try client.readLine().contains("\"first\""))
+        #expect(try await client.readLine().contains("\"first\""))
         try client.send("{\"id\":2,\"command\":\"slow\",\"arguments\":{}}\n{\"id\":3,\"comm")
         _ = try await asked.first { $0 == "slow" }
         // The half line comes after the whole one, in one read or in the next: the handover has it, or the socket has.
@@ -127,10 +127,10 @@ import Testing
         let second = try await ControlServer.start(path: path, handed: handed, on: loop) { request in
             ControlReply(id: request.id, result: .string("second \(request.command)"))
         }
-        #expect(try client.readLine().contains("second slow"))
+        #expect(try await client.readLine().contains("second slow"))
         try client.send("and\":\"rest\",\"arguments\":{}}\n")
-        #expect(try client.readLine().contains("second rest"))
-        #expect(try late.readLine().contains("second late"))
+        #expect(try await client.readLine().contains("second rest"))
+        #expect(try await late.readLine().contains("second late"))
         never.append(())
         await second.stop()
     }
@@ -154,8 +154,8 @@ import Testing
         try client.send("{\"id\":2,\"command\":\"two\",\"arguments\":{}}\n")
         gate.append(())
         server.resume()
-        #expect(try client.readLine().contains("\"one\""))
-        #expect(try client.readLine().contains("\"two\""))
+        #expect(try await client.readLine().contains("\"one\""))
+        #expect(try await client.readLine().contains("\"two\""))
         await server.stop()
     }
 
