@@ -41,7 +41,8 @@ soak: ## random faults under load for half an hour (SOAK_SECONDS=...): nothing l
 	HOSTD_CHAOS_SECONDS=$(SOAK_SECONDS) $(SWIFT) test --disable-xctest --filter ChaosTests
 
 # Unit tests only: what starts processes, or is bound to time, says little under a sanitizer that slows it ten times.
-UNIT := --disable-xctest --skip EndToEndTests $(if $(FILTER),--filter $(FILTER))
+PROCESSES := EndToEndTests SupervisorTests QueueCtlTests PluginFilesTests
+UNIT := --disable-xctest $(PROCESSES:%=--skip %) $(if $(FILTER),--filter $(FILTER))
 
 test-tsan: ## the unit tests under ThreadSanitizer
 	$(toolchain)

@@ -56,7 +56,7 @@ extension EndToEnd {
                 try damage()
                 let restart = try await installation.queuectl(trying: ["restart"])
                 #expect(restart.exit == .status(1))
-                #expect(restart.errors.contains("the old generation goes on"), "\(restart)")
+                #expect(restart.errors.contains("the old code goes on"), "\(restart)")
                 #expect(restart.errors.contains(reason), "\(reason): \(restart)")
                 let rows = try await installation.json("plugins").list
                 let omb = try #require(rows.first { $0["file"].text == "omb.so" }, "\(rows)")

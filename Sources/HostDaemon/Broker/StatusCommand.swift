@@ -125,7 +125,8 @@ extension BrokerCommands {
                 "site": .string(names[lane.site] ?? ""), "queue": .string(names[lane.queue] ?? ""),
                 "target": .string(lane.key), "state": .string(isProbing ? "half-open" : lane.state.word),
                 "waiting": JSONValue(waiting), "concurrency": JSONValue(memory?.machine.concurrency ?? 1),
-                "next_attempt": Self.moment(lane.nextAttemptMs, aheadMs: core.clock.aheadMs), "reason": .string(lane.reason),
+                "next_attempt": Self.moment(lane.nextAttemptMs, aheadMs: core.clock.aheadMs),
+                "reason": .string(lane.reason),
                 "attempts": JSONValue(lane.openings),
             ])
         }
