@@ -1,6 +1,6 @@
 # hostd: `make help` lists the targets. Each installs by apt what it lacks, and says what it is doing.
 .DEFAULT_GOAL := help
-.PHONY: run test build bench format lint help test-tsan test-asan install clean
+.PHONY: run test build bench format lint help test-tsan test-asan soak install clean
 
 SWIFT ?= swift
 SOURCES := Sources Plugins Tests Package.swift
@@ -31,8 +31,18 @@ test: ## everything: builds, then unit, contract, interop and kill tests
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) \
 	    $(SWIFT) test --disable-xctest $(if $(FILTER),--filter $(FILTER))
 
+# Half an hour of random faults; `make soak SOAK_SECONDS=86400` for a day. HOSTD_TEST_SEED repeats a run.
+SOAK_SECONDS ?= 1800
+
+soak: ## random faults under load for half an hour (SOAK_SECONDS=...): nothing lost, nothing twice but for what a kill interrupted
+	$(toolchain)
+	@scripts/install-packages build test
+	@echo '==> building, then $(SOAK_SECONDS) s of random faults...'
+	HOSTD_CHAOS_SECONDS=$(SOAK_SECONDS) $(SWIFT) test --disable-xctest --filter ChaosTests
+
 # Unit tests only: what starts processes, or is bound to time, says little under a sanitizer that slows it ten times.
-UNIT := --disable-xctest --skip EndToEndTests $(if $(FILTER),--filter $(FILTER))
+PROCESSES := EndToEndTests SupervisorTests QueueCtlTests PluginFilesTests
+UNIT := --disable-xctest $(PROCESSES:%=--skip %) $(if $(FILTER),--filter $(FILTER))
 
 test-tsan: ## the unit tests under ThreadSanitizer
 	$(toolchain)
@@ -56,7 +66,7 @@ bench: ## measure against Sidekiq and wrk, side by side (ROWS=fanout,noop QUICK=
 format: ## rewrite the Swift sources in the project's format
 	$(SWIFT) format --in-place --parallel --recursive $(SOURCES)
 
-lint: ## format, layers, file length, words, ABI
+lint: ## format, layers, file length, words, ABI, systemd unit
 	$(toolchain)
 	@scripts/install-packages build
 	@echo '==> checking format, layers, length, words, ABI...'
@@ -65,12 +75,16 @@ lint: ## format, layers, file length, words, ABI
 	@scripts/check-length
 	@scripts/check-words
 	@scripts/check-readme
+	@scripts/check-unit
 	@if [ -e scripts/check-abi.sh ]; then scripts/check-abi.sh; fi
 
-install: build ## copy programs, plugins and the ABI header below PREFIX (DESTDIR for packagers)
+install: build ## copy programs, plugins, unit file and the ABI header below PREFIX (DESTDIR for packagers)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/hostd/plugins.d $(DESTDIR)$(PREFIX)/include
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/hostd
 	install -m 755 .build/release/hostd .build/release/queuectl $(DESTDIR)$(PREFIX)/bin
 	install -m 644 Sources/PluginABI/include/hostd_plugin.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 docs/operations.md docs/config.md $(DESTDIR)$(PREFIX)/share/doc/hostd
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/hostd.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/hostd.service
 	scripts/install-plugins .build/release $(DESTDIR)$(PREFIX)/lib/hostd/plugins.d
 
 clean: ## remove all that was built

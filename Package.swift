@@ -130,7 +130,10 @@ let package = Package(
         // The roles.
         role(
             "Supervisor",
-            ["Control", "HostConfig", "PluginFiles", "Telemetry", "QueueCore", nioCore, nioPosix, logging]
+            [
+                "Control", "HostConfig", "PluginFiles", "Telemetry", "WorkerLink", "QueueCore", nioCore, nioPosix,
+                logging,
+            ]
         ),
         role(
             "Broker",
@@ -210,7 +213,7 @@ let package = Package(
         ),
         tests(
             "SupervisorTests",
-            ["Supervisor", "Control", "HostConfig", "QueueCore", "TestSupport", nioPosix, logging]
+            ["Supervisor", "Control", "HostConfig", "WorkerLink", "QueueCore", "TestSupport", nioPosix, logging]
         ),
         tests(
             "BrokerTests",
@@ -224,6 +227,13 @@ let package = Package(
             [
                 "Worker", "WorkerLink", "PluginHost", "PluginFiles", "Control", "QueueCore", "TestSupport", logging,
                 nioConcurrency, nioCore, nioPosix,
+            ]
+        ),
+        tests(
+            "BrokerContractTests",
+            [
+                "Broker", "Worker", "WorkerLink", "PluginHost", "Control", "QueueStore", "QueueCore", "TestSupport",
+                logging, nioConcurrency, nioCore, nioPosix,
             ]
         ),
         tests(

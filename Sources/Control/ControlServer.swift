@@ -11,37 +11,87 @@ package struct ControlServer: Sendable {
     package typealias Answer = @Sendable (ControlRequest) async -> ControlReply
 
     private let channel: any Channel
+    private let listener: ListeningSocket
     private let path: String
     private let connections: NIOLoopBoundBox<[ObjectIdentifier: any Channel]>
 
+    /// A server that another process goes on with: its socket, and who is connected.
+    package struct Handed: Codable, Hashable, Sendable {
+        package var listener: ListeningSocket
+        package var connections: [HandedConnection]
+    }
+
     /// Replaces a socket of ours that a killed supervisor left; whoever calls holds the lock on the state directory.
+    ///
+    /// `handed`: of the process that served before; what it was asked and had not answered is asked again.
     package static func start(
         path: String,
+        handed: Handed? = nil,
         on group: any EventLoopGroup,
         answer: @escaping Answer
     ) async throws(ControlError) -> ControlServer {
-        let descriptor = try bind(path)
+        let listener = if let handed { handed.listener } else { try ListeningSocket.unix(path) }
         let loop = group.next()
         let connections = NIOLoopBoundBox.makeBoxSendingValue([ObjectIdentifier: any Channel](), eventLoop: loop)
+        let server: ControlServer
         do {
             let channel = try await ServerBootstrap(group: loop)
-                .serverChannelOption(ChannelOptions.backlog, value: 64)
-                .childChannelInitializer { channel in
-                    ControlServer.isTrusted(channel).flatMapThrowing { isTrusted in
-                        guard isTrusted else { throw ControlError.refused("not hostd's user") }
-                        let key = ObjectIdentifier(channel)
-                        connections.value[key] = channel
-                        channel.closeFuture.assumeIsolated().whenComplete { _ in connections.value[key] = nil }
-                        try channel.pipeline.syncOperations.addHandlers([
-                            ByteToMessageHandler(JSONLineDecoder()), ServerHandler(answer: answer),
-                        ])
-                    }
-                }
-                .withBoundSocket(descriptor).get()
-            return ControlServer(channel: channel, path: path, connections: connections)
+                .serverChannelOption(ChannelOptions.backlog, value: ListeningSocket.backlog)
+                .childChannelInitializer { serve($0, HandedConnection(), connections, answer) }
+                .withBoundSocket(listener.descriptor).get()
+            server = ControlServer(channel: channel, listener: listener, path: path, connections: connections)
         } catch {
-            Glibc.close(descriptor)
+            listener.close()
             throw .failed(path: path, reason: "\(error)")
+        }
+        for connection in handed?.connections ?? [] {
+            // One that is gone by now has nobody to tell.
+            _ = try? await ClientBootstrap(group: loop)
+                .channelInitializer { serve($0, connection, connections, answer) }
+                .withConnectedSocket(connection.descriptor).get()
+        }
+        return server
+    }
+
+    private static func serve(
+        _ channel: any Channel,
+        _ connection: HandedConnection,
+        _ connections: NIOLoopBoundBox<[ObjectIdentifier: any Channel]>,
+        _ answer: @escaping Answer
+    ) -> EventLoopFuture<Void> {
+        isTrusted(channel).flatMapThrowing { isTrusted in
+            guard isTrusted else { throw ControlError.refused("not hostd's user") }
+            let key = ObjectIdentifier(channel)
+            connections.value[key] = channel
+            channel.closeFuture.assumeIsolated().whenComplete { _ in connections.value[key] = nil }
+            try channel.pipeline.syncOperations.addHandler(ServerHandler(connection, answer: answer))
+        }
+    }
+
+    /// Hears and answers nobody any more, and says how another process goes on.
+    ///
+    /// `resume` takes it back. A client that doesn't read what it asked for is left behind.
+    package func handOver() async -> Handed {
+        let (channel, listener, connections) = (channel, listener, connections)
+        let handed = channel.setOption(.autoRead, value: false).flatMap {
+            let promises = connections.value.values.map { connection in
+                let promise = channel.eventLoop.makePromise(of: HandedConnection?.self)
+                connection.pipeline.triggerUserOutboundEvent(ServerHandler.HandOver(promise: promise))
+                    .whenFailure { _ in promise.succeed(nil) }
+                channel.eventLoop.scheduleTask(in: .seconds(1)) { promise.succeed(nil) }
+                return promise.futureResult
+            }
+            return EventLoopFuture.whenAllSucceed(promises, on: channel.eventLoop)
+        }
+        return Handed(listener: listener, connections: ((try? await handed.get()) ?? []).compactMap(\.self))
+    }
+
+    package func resume() {
+        let (channel, connections) = (channel, connections)
+        channel.setOption(.autoRead, value: true).whenSuccess {
+            for connection in connections.value.values {
+                connection.pipeline.triggerUserOutboundEvent(ServerHandler.Resume(), promise: nil)
+            }
         }
     }
 
@@ -56,33 +106,6 @@ package struct ControlServer: Sendable {
             }
             return EventLoopFuture.andAllComplete(open.map(\.closeFuture), on: channel.eventLoop)
         }.get()
-    }
-
-    /// The socket is nobody else's from its first moment: mode 0600 is set before anything listens.
-    private static func bind(_ path: String) throws(ControlError) -> CInt {
-        try SocketPath.check(path)
-        var there = stat()
-        if lstat(path, &there) == 0 {
-            let owner = try SocketPath.status(path).st_uid
-            guard owner == geteuid() else { throw .foreign(path: path, owner: owner) }
-            unlink(path)
-        }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard descriptor >= 0 else { throw .failed(path: path, reason: SocketPath.words(errno)) }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let bound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard bound == 0, chmod(path, 0o600) == 0 else {
-            let reason = SocketPath.words(errno)
-            Glibc.close(descriptor)
-            throw .failed(path: path, reason: reason)
-        }
-        return descriptor
     }
 
     private static func isTrusted(_ channel: any Channel) -> EventLoopFuture<Bool> {

@@ -42,6 +42,8 @@ package struct ControlReply: Codable, Hashable, Sendable {
 package enum SupervisorMessage: Codable, Hashable, Sendable {
     /// The first message, and again at each change.
     case configure(RoleConfiguration)
+    /// In the place of a whole configuration where only sites changed.
+    case change(RoleChange)
     /// Finish what is in flight, claim no more, say `drained`, exit 0. Milliseconds until the supervisor loses patience.
     case drain(timeoutMs: Int)
     case request(ControlRequest)
@@ -60,6 +62,8 @@ package enum ChildMessage: Codable, Hashable, Sendable {
     case drained
     /// The broker passes on what came in on the control topic (`stop`, `restart`, `update`); not answered.
     case command(String, [String: JSONValue])
+    /// Broker: these plugins have items that may have killed a worker, so that each needs a hunter. Sent on change.
+    case hunters([PluginName])
     /// Worker: a site could not be opened; its items wait. nil error: it is open (again).
     case siteState(SiteName, error: String?)
     /// It cannot go on; one line for people. It exits by itself right after.
@@ -70,9 +74,20 @@ package enum ChildMessage: Codable, Hashable, Sendable {
 package struct ChildVitals: Codable, Hashable, Sendable {
     package var residentBytes: Int
     package var inFlight: Int
+    /// Worker: how its deliveries ended, by queue; empty = none has ended.
+    package var outcomes: [QueueName: OutcomeTally]
 
-    package init(residentBytes: Int, inFlight: Int) {
+    package init(residentBytes: Int, inFlight: Int, outcomes: [QueueName: OutcomeTally] = [:]) {
         self.residentBytes = residentBytes
         self.inFlight = inFlight
+        self.outcomes = outcomes
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: CodingKeys.self)
+        residentBytes = try members.decode(Int.self, forKey: .residentBytes)
+        inFlight = try members.decode(Int.self, forKey: .inFlight)
+        // Other roles have none to tell, an earlier hostd neither.
+        outcomes = try members.decodeIfPresent([QueueName: OutcomeTally].self, forKey: .outcomes) ?? [:]
     }
 }

@@ -18,7 +18,9 @@ struct PendingRequests {
     }
 
     private var pending: [Int: Pending] = [:]
-    private var lastID = 0
+    private(set) var lastID: Int
+
+    init(lastID: Int = 0) { self.lastID = lastID }
 
     /// `expired` is called on `eventLoop` after the time limit, unless the reply came before.
     mutating func open(

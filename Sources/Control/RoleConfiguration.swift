@@ -56,8 +56,12 @@ package struct BrokerConfiguration: Codable, Hashable, Sendable {
     package var targetConcurrency = 20
     package var expiresMs: Int64 = 5 * 86_400_000
     package var historyMs: Int64 = 7 * 86_400_000
+    /// Bytes; nil = only the disk's own end.
+    package var maxStoreBytes: Int64?
     package var dedupeWindowMs: Int64 = 86_400_000
     package var priorities: [QueueName: Int] = [:]
+    /// Logs memory figures at debug level.
+    package var debugMemory = false
     package var sites: [SiteEntry] = []
     package var plugins: [PluginEntry] = []
     package var version = ""
@@ -90,6 +94,7 @@ package struct WorkerSite: Codable, Hashable, Sendable {
     }
 }
 
+/// What one worker process is to do: a plugin's queues, or with `workers.isolate: group` those of several plugins.
 package struct WorkerConfiguration: Codable, Hashable, Sendable {
     package var plugin: PluginName
     /// The private copy, absolute.
@@ -98,18 +103,37 @@ package struct WorkerConfiguration: Codable, Hashable, Sendable {
     package var generation: Int
     /// 0, 1, ...
     ///
-    /// among the workers of its plugin.
+    /// among the workers of its unit; -1: the hunter.
     package var index: Int
+    /// The set of workers that it belongs to, over generations: a group's name or a breakout entry, `main/ombout/alice`.
+    package var unit = GroupName.main.rawValue
+    /// The unit is a group's, not a plugin's (`workers.isolate: group`).
+    package var isShared = false
+    /// Which of the plugin's queues it serves, of which sites.
+    package var queues: [QueueName: SiteScope]
+    /// The other plugins in the same process; none has others itself.
+    package var others: [WorkerConfiguration] = []
+    /// It gets nothing but items that may have killed a worker, one at a time.
+    package var isHunter = false
     package var stateDirectory: String
     package var workerSocket: String
     package var sites: [WorkerSite]
+    /// Of `sites`, those whose opening ended a worker: left shut, unless they are open already.
+    package var shutSites: [SiteName] = []
     package var httpTimeoutMs = 10_000
     package var connectionsPerHost = 512
     package var allowPrivate = false
     /// Milliseconds per delivery where the plugin names none.
     package var handlerTimeoutMs = 60_000
+    /// Resident memory past which it doesn't even begin; 0 = no limit.
+    package var softLimitBytes: Int64 = 0
+    /// Logs memory figures at debug level.
+    package var debugMemory = false
+    /// Milliseconds that the plugin's init, or the opening of a site, may take.
+    package var startTimeoutMs = 60_000
     package var version = ""
 
+    /// Serves all queues of the plugin, of all sites.
     package init(
         plugin: PluginName,
         pluginPath: String,
@@ -128,12 +152,20 @@ package struct WorkerConfiguration: Codable, Hashable, Sendable {
         self.stateDirectory = stateDirectory
         self.workerSocket = workerSocket
         self.sites = sites
+        queues = Dictionary(descriptor.handlers.map { ($0.queue, .all) }) { first, _ in first }
     }
+
+    /// All plugins of the process, each with its own part.
+    package var members: [WorkerConfiguration] { [self] + others }
 
     package var recipientsPath: String { stateDirectory + "/recipients.db" }
     package var keyValuePath: String { stateDirectory + "/kv.db" }
     /// Where this worker notes which items are inside a handler (`InFlightJournal`); read by the broker after its death.
     package func journalPath(pid: Int32) -> String { "\(stateDirectory)/journals/\(plugin)-\(pid).journal" }
+    /// Where it notes which site it is opening (`OpeningNote`); read by the supervisor after its death.
+    package func openingNotePath(pid: Int32) -> String {
+        OpeningNote.path(stateDirectory: stateDirectory, plugin: plugin, pid: pid)
+    }
 }
 
 package struct ConsoleConfiguration: Codable, Hashable, Sendable {

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
 
+/// A connection that another process goes on with.
+package struct HandedConnection: Codable, Hashable, Sendable {
+    package var descriptor: CInt = -1
+    /// The beginning of a line.
+    var unread: [UInt8] = []
+    /// What was asked and not answered: it is asked again.
+    package var unanswered: [ControlRequest] = []
+}
+
 /// One connection of the control server: lines in, answers out in the order in which they are ready.
 final class ServerHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
@@ -9,20 +18,43 @@ final class ServerHandler: ChannelDuplexHandler {
 
     /// Outbound event: read no more, close when what was asked is answered.
     struct CloseWhenAnswered: Sendable {}
+    /// Outbound event: read no more, answer no more, and say how another process goes on.
+    struct HandOver: Sendable { let promise: EventLoopPromise<HandedConnection?> }
+    /// Outbound event: it isn't handed over after all.
+    struct Resume: Sendable {}
 
     /// Requests at work per connection; reading pauses there, so that a client can't pile up tasks.
     private static let concurrency = 32
 
     private let answer: ControlServer.Answer
-    private var inFlight = 0
+    private var lines: LineBuffer
+    /// By their order.
+    private var unanswered: [Int: ControlRequest] = [:]
+    private var lastTurn = 0
+    /// Asked of the process that had this connection before.
+    private var toAskAgain: [ControlRequest]
     private var isClosing = false
+    private var isHandedOver = false
+    /// Answers that came since.
+    private var held: [(turn: Int, reply: ControlReply)] = []
     /// A read that was held back at the limit.
     private var isReadHeld = false
 
-    init(answer: @escaping ControlServer.Answer) { self.answer = answer }
+    init(_ connection: HandedConnection, answer: @escaping ControlServer.Answer) {
+        lines = LineBuffer(rest: connection.unread)
+        toAskAgain = connection.unanswered
+        self.answer = answer
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let earlier = toAskAgain
+        toAskAgain = []
+        for request in earlier { start(request, context: context) }
+        context.fireChannelActive()
+    }
 
     func read(context: ChannelHandlerContext) {
-        guard inFlight < Self.concurrency, !isClosing else {
+        guard unanswered.count < Self.concurrency, !isClosing, !isHandedOver else {
             isReadHeld = true
             return
         }
@@ -30,7 +62,15 @@ final class ServerHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let line = unwrapInboundIn(data)
+        lines.append(unwrapInboundIn(data))
+        do {
+            while let line = try lines.next() { take(line, context: context) }
+        } catch {
+            errorCaught(context: context, error: error)
+        }
+    }
+
+    private func take(_ line: ByteBuffer, context: ChannelHandlerContext) {
         do {
             let request = try JSONLine.decode(ControlRequest.self, from: line)
             start(request, context: context)
@@ -42,18 +82,21 @@ final class ServerHandler: ChannelDuplexHandler {
     }
 
     private func start(_ request: ControlRequest, context: ChannelHandlerContext) {
-        inFlight += 1
+        lastTurn += 1
+        let turn = lastTurn
+        unanswered[turn] = request
         let answer = answer
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         context.eventLoop.makeFutureWithTask { await answer(request) }
             .whenSuccess { reply in
                 let (handler, context) = bound.value
-                handler.answered(reply, context: context)
+                handler.answered(turn, reply, context: context)
             }
     }
 
-    private func answered(_ answer: ControlReply, context: ChannelHandlerContext) {
-        inFlight -= 1
+    private func answered(_ turn: Int, _ answer: ControlReply, context: ChannelHandlerContext) {
+        guard !isHandedOver else { return held.append((turn, answer)) }
+        unanswered[turn] = nil
         reply(answer, context: context)
         if isClosing {
             closeIfIdle(context: context)
@@ -72,18 +115,54 @@ final class ServerHandler: ChannelDuplexHandler {
     }
 
     func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
-        guard event is CloseWhenAnswered else {
-            context.triggerUserOutboundEvent(event, promise: promise)
-            return
+        switch event {
+        case is CloseWhenAnswered:
+            isClosing = true
+            closeIfIdle(context: context)
+        case let event as HandOver: handOver(event.promise, context: context)
+        case is Resume: resume(context: context)
+        default: return context.triggerUserOutboundEvent(event, promise: promise)
         }
-        isClosing = true
-        closeIfIdle(context: context)
         promise?.succeed()
+    }
+
+    /// Told once what was answered before is written.
+    private func handOver(_ promise: EventLoopPromise<HandedConnection?>, context: ChannelHandlerContext) {
+        isHandedOver = true
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        context.channel.setOption(.autoRead, value: false).whenComplete { _ in
+            let (handler, context) = bound.value
+            let written = context.eventLoop.makePromise(of: Void.self)
+            written.futureResult.whenComplete { result in
+                if case .failure = result { return promise.succeed(nil) }
+                let (handler, context) = bound.value
+                promise.succeed(handler.handed(context))
+            }
+            context.writeAndFlush(handler.wrapOutboundOut(ByteBuffer()), promise: written)
+        }
+    }
+
+    private func handed(_ context: ChannelHandlerContext) -> HandedConnection? {
+        let operations = context.pipeline.syncOperations
+        guard let found = try? operations.withUnsafeTransportIfAvailable(of: CInt.self, { $0 }) else { return nil }
+        return HandedConnection(
+            descriptor: found,
+            unread: lines.rest,
+            unanswered: unanswered.sorted { $0.key < $1.key }.map(\.value)
+        )
+    }
+
+    private func resume(context: ChannelHandlerContext) {
+        isHandedOver = false
+        let answers = held
+        held = []
+        context.channel.setOption(.autoRead, value: true).whenComplete { _ in }
+        for (turn, reply) in answers { answered(turn, reply, context: context) }
     }
 
     /// Waits for what was written to leave; a client that doesn't read is the system's matter then.
     private func closeIfIdle(context: ChannelHandlerContext) {
-        guard inFlight == 0 else { return }
+        guard unanswered.isEmpty else { return }
         context.flush()
         context.close(promise: nil)
     }

@@ -29,4 +29,14 @@ package struct BreakoutSpec: Hashable, Sendable, CustomStringConvertible {
     }
 
     package var description: String { "\(group)/\(queue)" + (site.map { "/\($0)" } ?? "") }
+
+    /// The first two of a list that name the same queue, of the same site or of none.
+    static func conflict(_ all: [BreakoutSpec]) -> (BreakoutSpec, BreakoutSpec)? {
+        var groups: [BreakoutSpec: BreakoutSpec] = [:]
+        for spec in all {
+            let lane = BreakoutSpec(group: .main, queue: spec.queue, site: spec.site)
+            if let other = groups.updateValue(spec, forKey: lane) { return (other, spec) }
+        }
+        return nil
+    }
 }

@@ -106,11 +106,26 @@ package struct HostConfig: Hashable, Sendable {
         http.read(root.section("http"))
         snmp.read(root.section("snmp"))
         root.reportUnknownKeys()
-        if case .size(let size) = queue.softlimit, size > workers.memoryLimit {
-            queueSection.conflict("softlimit", "\(size) is more than workers.memory_limit (\(workers.memoryLimit))")
+        let most = workers.memoryLimit ?? WorkersConfig.mostMemory
+        if case .size(let size) = queue.softlimit, size > most {
+            queueSection.conflict("softlimit", "\(size) is more than workers.memory_limit (\(most))")
         }
     }
 
-    /// Bytes of resident memory past which a worker restarts gracefully.
-    package var softLimitBytes: Int64 { queue.softlimit.bytes(of: workers.memoryLimit) }
+    /// Of a worker's resident memory.
+    package struct MemoryLimits: Hashable, Sendable {
+        /// Past it the worker gives way to a fresh one.
+        package var soft: ByteCount
+        /// Past it the worker is ended.
+        package var hard: ByteCount
+    }
+
+    /// `count`: workers of a plugin.
+    package func memoryLimits(
+        workers count: Int,
+        available: ByteCount? = MemorySize.available()
+    ) -> MemoryLimits {
+        let hard = workers.effectiveMemoryLimit(workers: count, available: available)
+        return MemoryLimits(soft: min(ByteCount(queue.softlimit.bytes(of: hard)), hard), hard: hard)
+    }
 }

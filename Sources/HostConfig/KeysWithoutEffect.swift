@@ -5,14 +5,7 @@ extension HostConfig {
     ///
     /// hostd names them at start, so that nobody relies on what isn't there yet.
     package var keysWithoutEffect: [String] {
-        let plain = HostConfig(folder: folder)
         let keys: [(String, Bool)] = [
-            ("workers.isolate", workers.isolate != plain.workers.isolate),
-            ("workers.canary", workers.canary != plain.workers.canary),
-            ("workers.memory_limit", workers.memoryLimit != plain.workers.memoryLimit),
-            ("queue.dead_letter_dir", queue.deadLetterDir != nil),
-            ("queue.softlimit", queue.softlimit != plain.queue.softlimit),
-            ("queue.debug_memory", queue.debugMemory),
             ("queue.monitor", queue.monitor != nil),
             ("cache.servers", !cache.servers.isEmpty),
             ("snmp.agentx", snmp.agentx != nil),

@@ -18,6 +18,8 @@ package struct QueueConfig: Hashable, Sendable {
     package var targetConcurrency = 20
     package var expires: Duration = .days(5)
     package var history: Duration = .days(7)
+    /// Producers are slowed past this size of the store; nil = only where the disk gets short.
+    package var maxStore: ByteCount?
     /// 0-9; a queue that isn't named has the item's own.
     package var priorities: [QueueName: UInt8] = [:]
     package var dedupeWindow: Duration = .days(1)
@@ -55,6 +57,7 @@ package struct QueueConfig: Hashable, Sendable {
         section.read("target_concurrency", .whole(1...10_000), into: &targetConcurrency)
         section.read("expires", .duration(atLeast: .seconds(1)), into: &expires)
         section.read("history", .duration(), into: &history)
+        section.read("max_store", .optional(.size(atLeast: .mebibytes(1))), into: &maxStore)
         let priority = ConfigForm<UInt8>.scalar("a priority from 0 to 9") { scalar in
             scalar.isPlain
                 ? UInt8(scalar.text).flatMap { (Priority.lowest...Priority.highest).contains($0) ? $0 : nil } : nil
@@ -91,12 +94,8 @@ package struct QueueConfig: Hashable, Sendable {
                     + "or listen on 127.0.0.1"
             )
         }
-        var groups: [BreakoutSpec: BreakoutSpec] = [:]
-        for spec in breakout {
-            let lane = BreakoutSpec(group: .main, queue: spec.queue, site: spec.site)
-            if let other = groups.updateValue(spec, forKey: lane) {
-                section.conflict("breakout", "\(other) and \(spec) break out the same queue; keep one")
-            }
+        if let (one, other) = BreakoutSpec.conflict(breakout) {
+            section.conflict("breakout", "\(one) and \(other) break out the same queue; keep one")
         }
     }
 }

@@ -14,9 +14,30 @@ package struct SiteConfig: Hashable, Sendable {
     package let name: String
     /// The site's URL; ends with a slash.
     package let root: String
+    /// Queues of this site that have a group of their own; each names this site.
+    package let breakout: [BreakoutSpec]
     package let plugins: [PluginName: PluginSettings]
+    /// In order of their names.
+    package let enabledPlugins: [PluginName]
 
-    package var enabledPlugins: [PluginName] { plugins.filter(\.value.isEnabled).keys.sorted() }
+    init(
+        file: String,
+        nickname: SiteName,
+        server: String,
+        name: String,
+        root: String,
+        breakout: [BreakoutSpec],
+        plugins: [PluginName: PluginSettings]
+    ) {
+        self.file = file
+        self.nickname = nickname
+        self.server = server
+        self.name = name
+        self.root = root
+        self.breakout = breakout
+        self.plugins = plugins
+        enabledPlugins = plugins.filter(\.value.isEnabled).keys.sorted()
+    }
 
     /// What plugins read of their site besides their own keys (hostd_plugin.h, config_get).
     package var hostValues: [String: String] {
@@ -89,6 +110,14 @@ private struct SiteReader {
             ),
             into: &root
         )
+        var breakout: [BreakoutSpec] = []
+        let breakoutForm = ConfigForm<BreakoutSpec>.scalar("GROUP/QUEUE (of this site)") { scalar in
+            BreakoutSpec(scalar.text).flatMap { $0.site == nil ? $0 : nil }
+        }
+        section.read("breakout", .list(of: breakoutForm), into: &breakout)
+        if let (one, other) = BreakoutSpec.conflict(breakout) {
+            section.conflict("breakout", "\(one) and \(other) break out the same queue; keep one")
+        }
         let plugins = readPlugins(section)
         section.reportUnknownKeys()
         guard let file = document.file, document.root != nil || document.errors.isEmpty else { return nil }
@@ -114,6 +143,7 @@ private struct SiteReader {
             server: server,
             name: name ?? nickname.rawValue,
             root: root ?? "http://\(server)/",
+            breakout: breakout.map { BreakoutSpec(group: $0.group, queue: $0.queue, site: nickname) },
             plugins: plugins
         )
     }

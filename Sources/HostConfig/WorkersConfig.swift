@@ -15,8 +15,10 @@ package struct WorkersConfig: Hashable, Sendable {
     package var isolate: Isolation = .plugin
     /// How long a new generation's first worker runs alone beside the old ones; zero = off.
     package var canary: Duration = .seconds(10)
-    /// Per worker.
-    package var memoryLimit: ByteCount = .mebibytes(512)
+    /// How long a plugin's init, and the opening of a site, may take; then its worker is ended.
+    package var startTimeout: Duration = .seconds(60)
+    /// Per worker; nil = auto.
+    package var memoryLimit: ByteCount?
 
     package static let countRange = 1...1024
 
@@ -28,6 +30,21 @@ package struct WorkersConfig: Hashable, Sendable {
         case .auto: CPUCount.available()
         case .fixed(let count): count
         }
+    }
+
+    /// What `auto` is on a machine that has plenty.
+    static let mostMemory = ByteCount.mebibytes(512)
+    /// Less than that no plugin can be expected to make do with.
+    static let leastMemory = ByteCount.mebibytes(64)
+
+    /// `auto`: so many workers of a plugin leave a quarter of the memory to the others.
+    ///
+    /// `available` = nil: nobody knows.
+    package func effectiveMemoryLimit(workers count: Int, available: ByteCount?) -> ByteCount {
+        if let memoryLimit { return memoryLimit }
+        guard let available else { return Self.mostMemory }
+        let share = ByteCount(available.bytes / 4 * 3 / Int64(max(1, count)))
+        return min(Self.mostMemory, max(Self.leastMemory, share))
     }
 
     mutating func read(_ section: ConfigSection) {
@@ -42,6 +59,12 @@ package struct WorkersConfig: Hashable, Sendable {
         section.read("count", countForm, into: &count)
         section.read("isolate", .scalar("plugin or group") { Isolation(rawValue: $0.text) }, into: &isolate)
         section.read("canary", .duration(), into: &canary)
-        section.read("memory_limit", .size(atLeast: .mebibytes(16)), into: &memoryLimit)
+        section.read("start_timeout", .duration(atLeast: .seconds(1)), into: &startTimeout)
+        let least = ByteCount.mebibytes(16)
+        let limitForm = ConfigForm<ByteCount?>.scalar("auto, or a size such as 512MiB, at least \(least)") {
+            if $0.text == "auto" { return .some(nil) }
+            return ByteCount($0.text).flatMap { $0 < least ? nil : .some($0) }
+        }
+        section.read("memory_limit", limitForm, into: &memoryLimit)
     }
 }

@@ -48,6 +48,16 @@ final class EntryWatch: Sendable {
     /// On the loop.
     var isInside: Bool { enteredNs.load(ordering: .relaxed) != 0 }
 
+    /// The plugin, or a site, is being started.
+    ///
+    /// Any thread.
+    var isStarting: Bool {
+        switch Place(rawValue: place.load(ordering: .relaxed)) {
+        case .initialize, .siteOpen, .siteReconfigure: true
+        default: false
+        }
+    }
+
     func enter(_ place: Place, token: hostd_token) {
         self.place.store(place.rawValue, ordering: .relaxed)
         self.token.store(token, ordering: .relaxed)

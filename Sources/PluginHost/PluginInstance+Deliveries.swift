@@ -40,7 +40,7 @@ extension PluginInstance {
                 let item = batch.items[index]
                 if queue?.descriptor.queue != item.queue { queue = queues[item.queue] }
                 if site?.nickname != item.site { site = sites[item.site] }
-                guard let queue, let site, site.phase == .open, phase == .working,
+                guard !batch.cancelled.contains(item.id), let queue, let site, site.phase == .open, phase == .working,
                     let call = prepare(item, queue, site, batch.arena, index)
                 else {
                     sink.settle(ItemResult(id: item.id, outcome: Outcome(.giveBack)))
@@ -183,6 +183,7 @@ extension PluginInstance {
                 ["item": "\(call.item)", "outcome": "\(outcome.code)"]
             )
         } else {
+            tallies[call.queue.descriptor.queue, default: OutcomeTally()].count(outcome.code)
             let elapsedUs = (HostClock.monotonicNs() - call.startedNs) / 1000
             sink.settle(
                 ItemResult(id: call.delivery, outcome: outcome, staged: staged, elapsedUs: UInt32(clamping: elapsedUs))
@@ -215,6 +216,7 @@ extension PluginInstance {
     /// On the loop.
     package func cancel(deliveries ids: [UInt64]) {
         let ids = Set(ids)
+        for index in waiting.indices { waiting[index].cancelled.formUnion(ids) }
         for call in deliveries.all where !call.isOrphan && ids.contains(call.delivery) { cancel(call) }
     }
 

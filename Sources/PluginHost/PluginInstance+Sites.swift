@@ -58,11 +58,10 @@ extension PluginInstance {
     /// snapshot. On the loop.
     package func reconfigure(_ settings: SiteSettings) throws(PluginHostError) -> Bool {
         loop.preconditionInEventLoop()
-        guard let site = sites[settings.nickname], site.phase == .open, let reconfigure = table.pointee.site_reconfigure
-        else {
-            return false
-        }
+        guard let site = sites[settings.nickname], site.phase == .open else { return false }
+        // Also where the plugin couldn't change it: there is nothing to change.
         guard site.settings != settings else { return true }
+        guard let reconfigure = table.pointee.site_reconfigure else { return false }
         let config = ConfigSnapshot(settings, generation: site.config.generation + 1)
         let (status, message) = enter(.siteReconfigure) {
             Self.withError { error, capacity in reconfigure(site.state, config.opaque, error, capacity) }

@@ -15,6 +15,8 @@ package struct PluginSettings: Sendable {
     package var queues: [QueueName]
     /// Milliseconds per delivery where the plugin names none.
     package var handlerTimeoutMs = 60_000
+    /// Milliseconds that init, and the opening of a site, may take.
+    package var startTimeoutMs = 60_000
     package var http = HTTPSettings()
     package var recipientsPath: String
     package var keyValuePath: String
@@ -72,6 +74,8 @@ package final class PluginInstance: @unchecked Sendable {
     var sweepTask: Scheduled<Void>?
     private var watchdog: Watchdog?
     private var logFlush: RepeatedTask?
+    /// How deliveries ended, by queue.
+    package internal(set) var tallies: [QueueName: OutcomeTally] = [:]
     /// Memory of deliveries that were given up: the plugin may still use it, for the rest of the process's life.
     var abandoned: [BatchArena] = []
     /// Called once on the loop when a delivery missed its deadline: its plugin can't be trusted any more, the worker ends.
@@ -159,8 +163,8 @@ package final class PluginInstance: @unchecked Sendable {
     package func startWatchdog(_ end: @escaping @Sendable (String) -> Void) {
         let watchdog = Watchdog { [unowned self] in
             let now = HostClock.monotonicNs()
-            // With nothing in flight (site_open, a timer) the default deadline of a delivery is the measure.
-            let patience = Int64(settings.handlerTimeoutMs) * 1_000_000
+            // With nothing in flight (a timer, shutdown) the default deadline of a delivery is the measure.
+            let patience = Int64(watch.isStarting ? settings.startTimeoutMs : settings.handlerTimeoutMs) * 1_000_000
             guard let seen = watch.stuck(nowNs: now, patienceNs: patience),
                 now - seen.enteredNs > patience || deliveries.all.contains(where: { $0.deadlineNs < now })
             else { return }

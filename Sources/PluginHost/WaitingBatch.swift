@@ -6,4 +6,6 @@ struct WaitingBatch {
     let arena: BatchArena
     let items: [DeliveredItem]
     var next = 0
+    /// The broker wants these back before their handlers are entered.
+    var cancelled: Set<UInt64> = []
 }

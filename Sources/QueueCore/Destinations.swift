@@ -46,8 +46,13 @@ package struct Destinations: Hashable, Sendable {
 
     /// Where the original's look-up puts an item: `G/Q/S`, else `G/Q`, else `G`.
     package func destination(group: GroupName, queue: QueueName, site: SiteName) -> String {
+        basename + path(group: group, queue: queue, site: site)
+    }
+
+    /// The same without the base name: the group, or the breakout entry, whose workers serve the item.
+    package func path(group: GroupName, queue: QueueName, site: SiteName) -> String {
         let mine = breakouts.filter { $0.group == group && $0.queue == queue }
         let best = mine.first { $0.site == site } ?? mine.first { $0.site == nil }
-        return basename + (best?.path ?? group.rawValue)
+        return best?.path ?? group.rawValue
     }
 }

@@ -21,6 +21,20 @@ typealias SiteArgument = NameArgument<SiteName>
 typealias QueueArgument = NameArgument<QueueName>
 typealias PluginArgument = NameArgument<PluginName>
 
+/// A site by its nickname or its server's name, as StatusNet's queuectl took it.
+struct SiteOrServerArgument: ExpressibleByArgument {
+    let text: String
+
+    init?(argument: String) {
+        guard (1...255).contains(argument.utf8.count), !argument.hasPrefix("-"),
+            argument.utf8.allSatisfy({ (33...126).contains($0) && $0 != UInt8(ascii: "/") })
+        else { return nil }
+        text = argument
+    }
+
+    var value: JSONValue { .string(text) }
+}
+
 /// A time span, as configuration files write it.
 struct SpanArgument: ExpressibleByArgument {
     let milliseconds: Int64

@@ -23,6 +23,8 @@ struct Installation {
 /// Whom commands ask: the running hostd, or a test's double.
 protocol ControlPort: Sendable {
     func ask(_ command: String, _ arguments: [String: JSONValue]) async throws -> JSONValue
+    /// Returns once hostd closed the connection, which it does at the very end of a stop.
+    func waitUntilClosed() async
 }
 
 extension ControlPort {
@@ -41,11 +43,15 @@ struct Hostd: ControlPort {
         let limit: Duration =
             switch command {
             // A million dead letters are requeued or dropped in one command.
-            case "dead.requeue", "dead.drop": .seconds(1800)
+            case "dead.requeue", "dead.drop", "site.drop", "target.replay", "target.block": .seconds(1800)
             // Answered when the new generation of each plugin has shown that it works.
             case "restart": .seconds(900)
+            // A new plugin's workers have a minute to start, a site that is opened anew half a minute to drain.
+            case "update": .seconds(120)
             default: .seconds(60)
             }
         return try await client.request(command, arguments, timeLimit: limit)
     }
+
+    func waitUntilClosed() async { await client.waitUntilClosed() }
 }

@@ -8,10 +8,17 @@ struct LegacyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "queuectl",
         abstract: "StatusNet's options: the same as the commands update, restart and stop.",
-        discussion: "Example:\n  queuectl --update -salice --restart"
+        discussion: """
+            Several at once are done in the order update, restart, stop. -s names the site of --update, by its nickname \
+            or its server's name; without it all sites are meant.
+
+            Example:
+              queuectl --update -salice --restart
+            """
     )
 
     @OptionGroup var global: GlobalOptions
+    @OptionGroup var wait: WaitFlag
     @Flag(name: [.short, .long], help: "Read the site's configuration again (queuectl update).")
     var update = false
     @Flag(name: [.short, .long], help: "New generation of code and configuration (queuectl restart).")
@@ -20,9 +27,12 @@ struct LegacyCommand: AsyncParsableCommand {
     var stop = false
     @Option(
         name: [.customShort("s", allowingJoined: true), .long],
-        help: ArgumentHelp("The site that --update is about.", valueName: "site")
+        help: ArgumentHelp(
+            "The site that --update is about, may be repeated; --restart and --stop are about all.",
+            valueName: "site"
+        )
     )
-    var site: SiteArgument?
+    var site: [SiteOrServerArgument] = []
 
     /// Whether these are the old options: one of the three is there, and no command's name.
     static func isMeant(by arguments: [String]) -> Bool {
@@ -35,24 +45,23 @@ struct LegacyCommand: AsyncParsableCommand {
                 isValue = true
             } else if !argument.hasPrefix("-") {
                 return false
-            } else if ["-u", "--update", "-r", "--restart", "--stop"].contains(argument) {
+            } else if ["--update", "--restart", "--stop"].contains(argument) || isCluster(argument) {
                 isLegacy = true
             }
         }
         return isLegacy
     }
 
-    func validate() throws {
-        if update, site == nil {
-            throw ValidationError("--update needs the site: --update -s SITE")
-        }
+    /// `-u`, `-r`, `-ur`.
+    private static func isCluster(_ argument: String) -> Bool {
+        argument.count > 1 && argument.dropFirst().allSatisfy { "ur".contains($0) }
     }
 
     func run() async throws {
         let hostd = try await Installation.load(global).hostd()
-        if update, let site { try await UpdateCommand.perform(site, by: hostd) }
-        if restart { try await RestartCommand.perform(by: hostd) }
+        if update { try await UpdateCommand.perform(site, wait, by: hostd) }
+        if restart { try await RestartCommand.perform(wait, by: hostd) }
         // Last: after it nobody is there to be asked.
-        if stop { try await StopCommand.perform(by: hostd) }
+        if stop { try await StopCommand.perform(wait, by: hostd) }
     }
 }

@@ -15,6 +15,7 @@ struct QueueCtl: AsyncParsableCommand {
               queuectl status --watch
               queuectl enqueue -s alice notice hello.json
               queuectl dead list -q ombout --reason max-retries
+              queuectl target http://remote.example/omb/postnotice show
 
             Exit status: 0 done, 1 refused or failed with one line on standard error, 2 usage.
             StatusNet's options are understood too: --update -s SITE, --stop, --restart.
@@ -22,7 +23,8 @@ struct QueueCtl: AsyncParsableCommand {
         version: HostVersion.current,
         subcommands: [
             EnqueueCommand.self, StatusCommand.self, PluginsCommand.self, SitesCommand.self, RecipientsCommand.self,
-            DeadCommand.self, NoticeCommand.self, PauseCommand.self, ResumeCommand.self, UpdateCommand.self,
+            DeadCommand.self, NoticeCommand.self, TargetCommand.self, PauseCommand.self, ResumeCommand.self,
+            UpdateCommand.self,
             StopCommand.self, RestartCommand.self,
         ]
     )

@@ -3,6 +3,7 @@ package import QueueCore
 
 /// Which dead letters a command means; all conditions together.
 package struct DeadFilter: Sendable {
+    /// None: whatever their ids.
     package var ids: [Int64] = []
     package var site: String?
     package var queue: String?
@@ -10,6 +11,10 @@ package struct DeadFilter: Sendable {
     package var reason: DeadReason?
     /// Died at or before this time (Unix milliseconds).
     package var diedBefore: Int64?
+    /// Died at or after this time.
+    package var diedAfter: Int64?
+    /// Those that are enqueued later are left out, so that a command that takes its time comes to an end.
+    package var lastID = Int64.max
 
     package init() {}
 }
@@ -23,80 +28,99 @@ package struct DeadLetter: Sendable {
     package var text: String
 }
 
-/// What a requeue makes of a dead letter.
-package enum Revival: Sendable {
-    /// Back to this queue of this site; what it names may have another name by now.
-    case ready(queue: String, site: String, expiresMs: Int64)
-    /// It would die again at once, for this reason: it stays where it is.
-    case dead(DeadReason, text: String)
+/// Some dead letters, in order of id.
+package struct DeadPage: Sendable {
+    package var letters: [DeadLetter] = []
+    /// Where the next page starts, also where this one is empty; nil: this was the last.
+    package var next: Int64?
 }
 
-/// One page of a requeue.
-package struct Requeued: Sendable {
-    package var items: [StoredItem] = []
-    /// Names of their queues and sites.
-    package var names: [NameID: String] = [:]
-    /// How many stayed dead.
-    package var refused = 0
-    /// Where the next page starts; nil: this was the last.
-    package var last: Int64?
+/// What a group did to a dead letter, for those who keep something of it elsewhere.
+package enum DeadChange: Hashable, Sendable {
+    /// It died, or what is told of it changed.
+    case died(Int64)
+    /// It was requeued or dropped; its names as it had them.
+    case gone(Int64, site: String, queue: String)
 }
 
 extension StoreReader {
-    /// Dead letters behind `id`, in order of id.
-    package func dead(_ filter: DeadFilter, after id: Int64, limit: Int) throws(QueueStoreError) -> [DeadLetter] {
-        try Self.dead(connection, filter, after: id, limit: limit)
+    /// How much of a letter is read.
+    package enum DeadContent: Sendable {
+        /// All but its frame, shared frame, cursor and headers.
+        case outline
+        case whole
+    }
+
+    /// Dead letters behind `id`: up to `limit`, or as many as have `maxBytes` octets of payload, of as many as a page
+    /// looks at.
+    package func dead(
+        _ filter: DeadFilter,
+        after id: Int64,
+        limit: Int,
+        _ content: DeadContent = .outline
+    ) throws(QueueStoreError) -> DeadPage {
+        try DeadQuery(filter, content, connection).page(after: id, limit: limit)
     }
 
     /// One dead letter with all that is stored of it; nil where there is none of this id.
     package func dead(id: Int64) throws(QueueStoreError) -> DeadLetter? {
         var filter = DeadFilter()
         filter.ids = [id]
-        return try dead(filter, after: 0, limit: 1).first
+        return try dead(filter, after: 0, limit: 1, .whole).letters.first
     }
 
-    static func dead(
-        _ connection: OpaquePointer,
-        _ filter: DeadFilter,
-        after id: Int64,
-        limit: Int
-    ) throws(QueueStoreError) -> [DeadLetter] {
-        var conditions = ["state = 4", "item.id > ?"]
-        if !filter.ids.isEmpty {
-            // Numbers only: nothing that a user typed gets into the statement's text.
-            conditions.append("item.id IN (\(filter.ids.map(String.init).joined(separator: ",")))")
-        }
-        if filter.site != nil { conditions.append("site = (SELECT id FROM name WHERE text = ?)") }
-        if filter.queue != nil { conditions.append("queue = (SELECT id FROM name WHERE text = ?)") }
-        if filter.target != nil { conditions.append("target = ?") }
-        if filter.reason != nil { conditions.append("reason = ?") }
-        if filter.diedBefore != nil { conditions.append("due <= ?") }
-        let find = try HotStatement(
-            """
-            SELECT \(columns), reason, text, (SELECT text FROM name WHERE name.id = site),
-                (SELECT text FROM name WHERE name.id = queue)
-            FROM item WHERE \(conditions.joined(separator: " AND ")) ORDER BY item.id LIMIT ?
-            """,
+    /// The newest one's id; 0 where there is none.
+    package func lastDead() throws(QueueStoreError) -> Int64 {
+        let last = try HotStatement(
+            "SELECT max(id) FROM item INDEXED BY item_dead_order WHERE state = 4",
             connection
         )
-        var index: Int32 = 1
-        func place() -> Int32 {
-            defer { index += 1 }
-            return index
-        }
-        find.bind(place(), id)
-        if let site = filter.site { find.bind(place(), text: site) }
-        if let queue = filter.queue { find.bind(place(), text: queue) }
-        if let target = filter.target { find.bind(place(), text: target) }
-        if let reason = filter.reason { find.bind(place(), text: reason.rawValue) }
-        if let before = filter.diedBefore { find.bind(place(), before) }
-        find.bind(place(), Int64(limit))
+        defer { last.reset() }
+        return try last.step() ? last.int(0) : 0
+    }
+}
+
+/// One search through the dead letters, page by page.
+struct DeadQuery {
+    /// Letters that one page looks at, fit or not: a rare target among a million holds nobody up.
+    private static let scanned: Int64 = 10_000
+    private static let idsAtOnce = 500
+    private static let maxBytes = 4 << 20
+    /// In the order of `StoreReader.columns`.
+    private static let outline = """
+        id, state, rank, seq, due, attempts, kills, maybe, queue, site, lane, NULL, notice, enqueued, expires, NULL, \
+        target, lane_key, dedupe, NULL, x''
+        """
+
+    private let filter: DeadFilter
+    private let content: StoreReader.DeadContent
+    private let connection: OpaquePointer
+    private let ids: [Int64]
+
+    init(_ filter: DeadFilter, _ content: StoreReader.DeadContent, _ connection: OpaquePointer) {
+        self.filter = filter
+        self.content = content
+        self.connection = connection
+        ids = filter.ids.sorted()
+    }
+
+    func page(after id: Int64, limit: Int) throws(QueueStoreError) -> DeadPage {
+        let named = ids.filter { $0 > id }.prefix(Self.idsAtOnce)
+        if !ids.isEmpty, named.isEmpty { return DeadPage() }
+        let edge = try ids.isEmpty ? edge(after: id) : named.last ?? id
+        let isLast = ids.isEmpty ? edge >= filter.lastID : edge == ids.last
+        let find = try HotStatement(sql(named), connection)
+        bind(find, after: id, to: min(edge, filter.lastID), limit: limit)
+        defer { find.reset() }
         let bodies = BodyLoader(connection)
-        var letters: [DeadLetter] = []
-        while try find.step() {
-            letters.append(
+        var page = DeadPage()
+        var bytes = 0
+        while bytes < Self.maxBytes, try find.step() {
+            let item = try StoreReader.readItem(find, bodies: bodies)
+            bytes += item.payload.count
+            page.letters.append(
                 DeadLetter(
-                    item: try readItem(find, bodies: bodies),
+                    item: item,
                     site: find.text(23),
                     queue: find.text(24),
                     reason: find.text(21),
@@ -104,84 +128,56 @@ extension StoreReader {
                 )
             )
         }
-        find.reset()
-        return letters
+        let isCut = page.letters.count == limit || bytes >= Self.maxBytes
+        page.next = isCut ? page.letters.last?.item.id : isLast ? nil : edge
+        return page
     }
-}
 
-extension StoreTransaction {
-    /// Sends dead letters back to a queue, in their old order, with counts and age reset; tells them as they are now.
-    package func requeue(
-        _ filter: DeadFilter,
-        after id: Int64,
-        limit: Int,
-        nowMs: Int64,
-        verdict: (DeadLetter) -> Revival
-    ) throws(QueueStoreError) -> Requeued {
-        let letters = try StoreReader.dead(connection, filter, after: id, limit: limit)
-        let revive = try HotStatement(
-            """
-            UPDATE item SET state = ?, seq = ?, due = 0, attempts = 0, kills = 0, maybe = 0, rank = ?, expires = ?,
-                enqueued = ?, queue = ?, site = ?, lane = ?, dedupe_hash = ?, reason = NULL, text = NULL WHERE id = ?
-            """,
+    /// The last letter that a page behind `id` looks at; `.max` where those are all.
+    private func edge(after id: Int64) throws(QueueStoreError) -> Int64 {
+        let find = try HotStatement(
+            "SELECT id FROM item INDEXED BY item_dead_order WHERE state = 4 AND id > ? ORDER BY id LIMIT 1 OFFSET ?",
             connection
         )
-        let refuse = try HotStatement("UPDATE item SET reason = ?, text = ? WHERE id = ?", connection)
-        var requeued = Requeued()
-        requeued.last = letters.last?.item.id
-        for letter in letters {
-            switch verdict(letter) {
-            case .dead(let reason, let text):
-                refuse.bind(1, text: reason.rawValue)
-                refuse.bind(2, textOrNull: text)
-                refuse.bind(3, letter.item.id)
-                try refuse.run()
-                requeued.refused += 1
-            case .ready(let queue, let site, let expiresMs):
-                var item = letter.item
-                item.queue = try nameID(queue)
-                item.site = try nameID(site)
-                requeued.names[item.queue] = queue
-                requeued.names[item.site] = site
-                let key = item.laneName
-                item.lane = key.isEmpty ? nil : LaneHash(site: item.site, queue: item.queue, key: key)
-                item.state = .ready
-                if let lane = item.lane, laneCount > 0, try isListed(lane) { item.state = .parked }
-                item.seq = try takeID()
-                item.dueMs = 0
-                item.rank = Rank(priority: item.rank.priority, isRetry: false)
-                item.expiresMs = expiresMs
-                item.enqueuedMs = nowMs
-                (item.attempts, item.kills, item.maybe) = (0, 0, 0)
-                revive.bind(1, item.state.rawValue)
-                revive.bind(2, item.seq)
-                revive.bind(3, item.rank.rawValue)
-                revive.bind(4, item.expiresMs)
-                revive.bind(5, nowMs)
-                revive.bind(6, item.queue)
-                revive.bind(7, item.site)
-                revive.bind(8, item.lane?.rawValue)
-                revive.bind(9, dedupeHash(of: item))
-                revive.bind(10, item.id)
-                try revive.run()
-                requeued.items.append(item)
-            }
+        find.bind(1, id)
+        find.bind(2, Self.scanned - 1)
+        defer { find.reset() }
+        return try find.step() ? find.int(0) : .max
+    }
+
+    private func sql(_ named: ArraySlice<Int64>) -> String {
+        var conditions = ["state = 4", "item.id > ?", "item.id <= ?"]
+        // Numbers only: nothing that a user typed gets into the statement's text.
+        if !named.isEmpty { conditions.append("item.id IN (\(named.map(String.init).joined(separator: ",")))") }
+        if filter.site != nil { conditions.append("site = (SELECT id FROM name WHERE text = ?)") }
+        if filter.queue != nil { conditions.append("queue = (SELECT id FROM name WHERE text = ?)") }
+        if filter.target != nil { conditions.append("target = ?") }
+        if filter.reason != nil { conditions.append("reason = ?") }
+        if filter.diedBefore != nil { conditions.append("due <= ?") }
+        if filter.diedAfter != nil { conditions.append("due >= ?") }
+        let isOneSource = filter.site != nil && filter.queue != nil && named.isEmpty
+        return """
+            SELECT \(content == .whole ? StoreReader.columns : Self.outline), reason, text,
+                (SELECT text FROM name WHERE name.id = site), (SELECT text FROM name WHERE name.id = queue)
+            FROM item INDEXED BY \(isOneSource ? "item_dead" : "item_dead_order")
+            WHERE \(conditions.joined(separator: " AND ")) ORDER BY item.id LIMIT ?
+            """
+    }
+
+    private func bind(_ find: HotStatement, after id: Int64, to edge: Int64, limit: Int) {
+        var index: Int32 = 0
+        func place() -> Int32 {
+            index += 1
+            return index
         }
-        return requeued
-    }
-
-    private func dedupeHash(of item: StoredItem) -> Int64? {
-        item.dedupeKey.isEmpty ? nil : hashOf(site: item.site, queue: item.queue, text: item.dedupeKey)
-    }
-
-    /// Removes dead letters for good; returns how many, and the last one's id.
-    package func drop(
-        _ filter: DeadFilter,
-        after id: Int64,
-        limit: Int
-    ) throws(QueueStoreError) -> (count: Int, last: Int64?) {
-        let letters = try StoreReader.dead(connection, filter, after: id, limit: limit)
-        for letter in letters { try remove(letter.item.id) }
-        return (letters.count, letters.last?.item.id)
+        find.bind(place(), id)
+        find.bind(place(), edge)
+        if let site = filter.site { find.bind(place(), text: site) }
+        if let queue = filter.queue { find.bind(place(), text: queue) }
+        if let target = filter.target { find.bind(place(), text: target) }
+        if let reason = filter.reason { find.bind(place(), text: reason.rawValue) }
+        if let before = filter.diedBefore { find.bind(place(), before) }
+        if let after = filter.diedAfter { find.bind(place(), after) }
+        find.bind(place(), Int64(limit))
     }
 }

@@ -12,13 +12,18 @@ extension StoreTransaction {
     /// Removes up to `limit` delivered items that ended before `before`, oldest first, looking at up to 10 times as
     /// many rows behind `id`.
     ///
-    /// Returns the place to go on from; nil at the end.
+    /// Those with a dedupe key stay until they ended before `keyedBefore` (nil: `before`). Returns the place to go on
+    /// from; nil at the end.
     package func forget(
         before: Int64,
+        keyedBefore: Int64? = nil,
         after id: Int64,
         limit: Int
     ) throws(QueueStoreError) -> (removed: Int, next: Int64?) {
-        let find = try HotStatement("SELECT id, state, due FROM item WHERE id > ? ORDER BY id LIMIT ?", connection)
+        let find = try HotStatement(
+            "SELECT id, state, due, dedupe_hash IS NOT NULL FROM item WHERE id > ? ORDER BY id LIMIT ?",
+            connection
+        )
         find.bind(1, id)
         find.bind(2, Int64(limit * 10))
         var old: [Int64] = []
@@ -26,7 +31,8 @@ extension StoreTransaction {
         while try find.step() {
             last = find.int(0)
             let isEnded = [StoredState.done.rawValue, StoredState.discarded.rawValue].contains(find.int(1))
-            if isEnded, find.int(2) < before { old.append(find.int(0)) }
+            let bound = find.int(3) == 0 ? before : min(before, keyedBefore ?? before)
+            if isEnded, find.int(2) < bound { old.append(find.int(0)) }
             if old.count == limit { break }
         }
         find.reset()

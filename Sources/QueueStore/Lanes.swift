@@ -2,6 +2,7 @@
 
 /// The statements over lanes that aren't in their default state.
 final class LaneStatements {
+    static let columns = "hash, queue, site, key, state, next_attempt, openings, reason, failed"
     let count, save, remove, hasParked, due, next, find: HotStatement
 
     init(_ connection: OpaquePointer) throws(QueueStoreError) {
@@ -9,16 +10,15 @@ final class LaneStatements {
         count = try prepare("SELECT count(*) FROM lane")
         save = try prepare(
             """
-            INSERT INTO lane (hash, queue, site, key, state, next_attempt, openings, reason)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO UPDATE SET state = excluded.state,
-                next_attempt = excluded.next_attempt, openings = excluded.openings, reason = excluded.reason
+            INSERT INTO lane (\(Self.columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (hash) DO UPDATE SET state = excluded.state, next_attempt = excluded.next_attempt,
+                openings = excluded.openings, reason = excluded.reason, failed = excluded.failed
             """
         )
         remove = try prepare("DELETE FROM lane WHERE hash = ? RETURNING 1")
         hasParked = try prepare("SELECT 1 FROM item INDEXED BY item_parked WHERE state = 2 AND lane = ? LIMIT 1")
         due = try prepare(
-            "SELECT hash, queue, site, key, state, next_attempt, openings, reason FROM lane WHERE next_attempt <= ? "
-                + "ORDER BY next_attempt LIMIT ?"
+            "SELECT \(Self.columns) FROM lane WHERE next_attempt <= ? ORDER BY next_attempt LIMIT ?"
         )
         next = try prepare("SELECT min(next_attempt) FROM lane WHERE next_attempt > ?")
         find = try prepare("SELECT hash FROM lane WHERE hash = ?")
@@ -35,10 +35,11 @@ final class LaneStatements {
             queue: row.int(1),
             site: row.int(2),
             key: row.text(3),
-            isOpen: row.int(4) != 0,
+            state: StoredLane.State(rawValue: row.int(4)) ?? .open,
             nextAttemptMs: row.int(5),
             openings: row.int(6),
-            reason: row.text(7)
+            reason: row.text(7),
+            failedMs: row.int(8)
         )
     }
 }
@@ -52,10 +53,11 @@ extension StoreTransaction {
         statement.bind(2, lane.queue)
         statement.bind(3, lane.site)
         statement.bind(4, text: lane.key)
-        statement.bind(5, lane.isOpen ? 1 : 0)
+        statement.bind(5, lane.state.rawValue)
         statement.bind(6, lane.nextAttemptMs)
         statement.bind(7, lane.openings)
         statement.bind(8, text: lane.reason)
+        statement.bind(9, lane.failedMs)
         let exists = try isSaved(lane.hash)
         try statement.run()
         if !exists { lanesChanged(by: 1) }
@@ -110,19 +112,40 @@ extension StoreTransaction {
 }
 
 extension StoreReader {
+    /// Lanes that back off: open, held or blocked; the soonest first, and how many items are parked in each.
     package func lanes(limit: Int) throws(QueueStoreError) -> [(lane: StoredLane, waiting: Int64)] {
         let all = try HotStatement(
             """
-            SELECT hash, queue, site, key, state, next_attempt, openings, reason,
+            SELECT \(LaneStatements.columns),
                 (SELECT count(*) FROM item INDEXED BY item_parked WHERE state = 2 AND lane = hash)
-            FROM lane WHERE state = 1 ORDER BY next_attempt LIMIT ?
+            FROM lane WHERE state > 0 ORDER BY next_attempt LIMIT ?
             """,
             connection
         )
         all.bind(1, Int64(limit))
+        return try Self.lanes(all)
+    }
+
+    /// All lanes of this name that have a row, over all sites and queues.
+    package func lanes(key: String) throws(QueueStoreError) -> [(lane: StoredLane, waiting: Int64)] {
+        let all = try HotStatement(
+            """
+            SELECT \(LaneStatements.columns),
+                (SELECT count(*) FROM item INDEXED BY item_parked WHERE state = 2 AND lane = hash)
+            FROM lane WHERE key = ? ORDER BY site, queue
+            """,
+            connection
+        )
+        all.bind(1, text: key)
+        return try Self.lanes(all)
+    }
+
+    private static func lanes(
+        _ statement: HotStatement
+    ) throws(QueueStoreError) -> [(lane: StoredLane, waiting: Int64)] {
+        defer { statement.reset() }
         var rows: [(StoredLane, Int64)] = []
-        while try all.step() { rows.append((LaneStatements.row(all), all.int(8))) }
-        all.reset()
+        while try statement.step() { rows.append((LaneStatements.row(statement), statement.int(9))) }
         return rows
     }
 
@@ -134,10 +157,15 @@ extension StoreReader {
         return lanes
     }
 
-    package func openLanes() throws(QueueStoreError) -> Int64 {
-        let count = try HotStatement("SELECT count(*) FROM lane WHERE state = 1", connection)
+    /// How many lanes back off, by why.
+    package func laneCounts() throws(QueueStoreError) -> [StoredLane.State: Int64] {
+        let count = try HotStatement("SELECT state, count(*) FROM lane WHERE state > 0 GROUP BY state", connection)
         defer { count.reset() }
-        return try count.step() ? count.int(0) : 0
+        var counts: [StoredLane.State: Int64] = [:]
+        while try count.step() {
+            if let state = StoredLane.State(rawValue: count.int(0)) { counts[state] = count.int(1) }
+        }
+        return counts
     }
 
     /// When the first lane's time comes; nil where there is none.

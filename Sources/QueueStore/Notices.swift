@@ -102,6 +102,7 @@ extension StoreTransaction {
             drop.bind(1, nowMs)
             drop.bind(2, item.id)
             try drop.run()
+            note(.died(item.id))
         }
         return dropped
     }

@@ -151,33 +151,47 @@ package struct StoredLane: Hashable, Sendable {
     package var queue: NameID
     package var site: NameID
     package var key: String
-    /// True: its circuit is open.
-    ///
-    /// False: it is closed or held, with items parked.
-    package var isOpen: Bool
-    /// Unix milliseconds; 0 = at once.
+    package var state: State
+    /// Unix milliseconds; 0 = at once, `never` = not before somebody says so.
     package var nextAttemptMs: Int64
     /// Failed probes and openings in a row.
     package var openings: Int64
     package var reason: String
+    /// Unix milliseconds; 0 = never.
+    package var failedMs: Int64 = 0
+
+    package static let never = Int64.max
+
+    package enum State: Int64, Sendable {
+        /// With items parked.
+        case closed = 0
+        /// Its circuit is open: it starts with a probe.
+        case open = 1
+        /// By an operator.
+        case blocked = 2
+        /// Until its time comes: the target, or its plugin, asked for it.
+        case held = 3
+    }
 
     package init(
         hash: LaneHash,
         queue: NameID,
         site: NameID,
         key: String,
-        isOpen: Bool,
+        state: State,
         nextAttemptMs: Int64,
         openings: Int64,
-        reason: String
+        reason: String,
+        failedMs: Int64 = 0
     ) {
         self.hash = hash
         self.queue = queue
         self.site = site
         self.key = key
-        self.isOpen = isOpen
+        self.state = state
         self.nextAttemptMs = nextAttemptMs
         self.openings = openings
         self.reason = reason
+        self.failedMs = failedMs
     }
 }

@@ -6,6 +6,9 @@ import GRDB
 // To change it: add `migrator.registerMigration("N+1")` below with the statements that lead from N to N+1, never touch
 // an earlier one, add the new columns to `StoredItem.columns` and `StoreTransaction.insert`, and add a case to
 // SchemaTests that migrates a store with items of version N. An older hostd refuses a newer store and leaves it alone.
+//
+// What a migration can't do, since it needs no transaction around it, stands in StoreFile: `auto_vacuum` is set before
+// the first table of a new file, and an older file is rewritten once (VACUUM).
 
 /// States of an item as stored.
 ///
@@ -63,6 +66,29 @@ enum Schema {
                         state INTEGER NOT NULL, next_attempt INTEGER NOT NULL, openings INTEGER NOT NULL,
                         reason TEXT NOT NULL) STRICT;
                     CREATE INDEX lane_next ON lane (next_attempt);
+                    """
+            )
+        }
+        migrator.registerMigration("2") { db in
+            try db.execute(
+                sql: """
+                    -- Dead letters in order, so that paging through a million of them looks at each once.
+                    CREATE INDEX item_dead_order ON item (id) WHERE state = 4;
+                    -- Tells whose files in queue.dead_letter_dir are.
+                    INSERT OR IGNORE INTO meta (key, value) VALUES ('store_id', random() & 9223372036854775807);
+                    """
+            )
+        }
+        migrator.registerMigration("3") { db in
+            try db.execute(
+                sql: """
+                    -- Targets that an operator blocked; an empty site is all of them.
+                    CREATE TABLE block (
+                        pattern TEXT NOT NULL, site TEXT NOT NULL, since INTEGER NOT NULL,
+                        PRIMARY KEY (pattern, site)) STRICT, WITHOUT ROWID;
+                    CREATE INDEX lane_key ON lane (key);
+                    -- When it failed last; 0 = never.
+                    ALTER TABLE lane ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
                     """
             )
         }

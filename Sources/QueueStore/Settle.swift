@@ -128,6 +128,7 @@ extension StoreTransaction {
         statement.bind(7, counts.maybe)
         statement.bind(8, id)
         try statement.run()
+        if isKept { note(.died(id)) }
     }
 
     /// Makes up to `limit` delayed items that are due ready, oldest first, at the end of the order of their rank.

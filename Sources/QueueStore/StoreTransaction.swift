@@ -11,13 +11,18 @@ package final class StoreTransaction {
 
     let connection: OpaquePointer
     package let firstID: Int64
+    /// This store's own number: says whose files in queue.dead_letter_dir are.
+    let storeID: Int64
     private var nextID: Int64
     private var reservedID: Int64
     private var names: [String: NameID] = [:]
-    private var bodyRefs: [Int64: Int64] = [:]
+    var bodyRefs: [Int64: Int64] = [:]
     private var refsAtSavepoint: [Int64: Int64] = [:]
     private var idsAtSavepoint: (next: Int64, reserved: Int64) = (0, 0)
-    private var lastBody: SharedBody?
+    var lastBody: SharedBody?
+    /// What the group did to dead letters, in order.
+    private(set) var deadChanges: [DeadChange] = []
+    private var changesAtSavepoint = 0
     /// Rows in `lane`: while there is none, no insert has to look.
     private(set) var laneCount: Int64 = 0
     private var countersAtBegin: (nextID: Int64, reservedID: Int64, laneCount: Int64) = (0, 0, 0)
@@ -25,8 +30,10 @@ package final class StoreTransaction {
 
     private let beginStatement, commitStatement, rollbackStatement: HotStatement
     private let savepointStatement, releaseStatement, undoStatement: HotStatement
-    private let reserve, insertName, insertItem, findDuplicate, findBody, insertBody, addRefs, dropBody,
-        findLane: HotStatement
+    private let reserve, insertName, insertItem, findDuplicate, addRefs, dropBody, findLane: HotStatement
+    let findBody, insertBody, countPages, countFreePages: HotStatement
+    /// What `max_page_count` was set to; 0: nothing yet.
+    var pageLimit: Int64 = 0
     let laneStatements: LaneStatements
     let settleStatements: SettleStatements
 
@@ -56,6 +63,8 @@ package final class StoreTransaction {
         insertBody = try prepare("INSERT INTO body (hash, refs, bytes) VALUES (?, 0, ?) RETURNING id")
         addRefs = try prepare("UPDATE body SET refs = refs + ? WHERE id = ?")
         dropBody = try prepare("DELETE FROM body WHERE id = ? AND refs <= 0")
+        countPages = try prepare("PRAGMA page_count")
+        countFreePages = try prepare("PRAGMA freelist_count")
         findLane = try prepare("SELECT 1 FROM lane WHERE hash = ?")
         laneStatements = try LaneStatements(connection)
         settleStatements = try SettleStatements(connection)
@@ -63,6 +72,9 @@ package final class StoreTransaction {
         let readID = try prepare("SELECT value FROM meta WHERE key = 'next_id'")
         let reserved = try readID.step() ? readID.int(0) : 1
         readID.reset()
+        let readStoreID = try prepare("SELECT value FROM meta WHERE key = 'store_id'")
+        storeID = try readStoreID.step() ? readStoreID.int(0) : 0
+        readStoreID.reset()
         firstID = reserved
         nextID = reserved
         reservedID = reserved
@@ -80,6 +92,7 @@ package final class StoreTransaction {
         countersAtBegin = (nextID, reservedID, laneCount)
         newNames = []
         bodyRefs = [:]
+        deadChanges = []
         lastBody = nil
         try beginStatement.run()
     }
@@ -87,6 +100,7 @@ package final class StoreTransaction {
     func savepoint() throws(QueueStoreError) {
         refsAtSavepoint = bodyRefs
         idsAtSavepoint = (nextID, reservedID)
+        changesAtSavepoint = deadChanges.count
         try savepointStatement.run()
     }
 
@@ -99,6 +113,7 @@ package final class StoreTransaction {
         try undoStatement.run()
         try releaseStatement.run()
         bodyRefs = refsAtSavepoint
+        deadChanges.removeLast(deadChanges.count - changesAtSavepoint)
         // With what was undone went the reservation on disk, if it made one.
         (nextID, reservedID) = idsAtSavepoint
         lastBody = nil
@@ -128,6 +143,7 @@ package final class StoreTransaction {
         do throws(QueueStoreError) { try rollbackStatement.run() } catch {}
         (nextID, reservedID, laneCount) = countersAtBegin
         for name in newNames { names[name] = nil }
+        deadChanges = []
         lastBody = nil
     }
 
@@ -205,7 +221,8 @@ package final class StoreTransaction {
         }
         let id = try takeID()
         let body = try body(new.shared)
-        let due = state == .dead ? nowMs : state == .delayed ? new.dueMs : 0
+        // When it ended is for people, as `enqueued` is; what waits goes by the steady clock.
+        let due = state == .dead ? new.enqueuedMs : state == .delayed ? new.dueMs : 0
         let rank = Rank(priority: new.priority, isRetry: false)
         let laneKey = new.lane == new.target ? "" : new.lane
         insertItem.bind(1, id)
@@ -229,6 +246,7 @@ package final class StoreTransaction {
         insertItem.bind(19, blobOrNull: new.headers)
         insertItem.bind(20, blob: new.payload)
         try insertItem.run()
+        if state == .dead { note(.died(id)) }
         return .stored(
             StoredItem(
                 id: id,
@@ -278,35 +296,5 @@ package final class StoreTransaction {
 
     func lanesChanged(by delta: Int64) { laneCount += delta }
 
-    // MARK: Bodies
-
-    private func body(_ bytes: [UInt8]) throws(QueueStoreError) -> SharedBody? {
-        if bytes.isEmpty { return nil }
-        if let lastBody, lastBody.bytes == bytes {
-            bodyRefs[lastBody.id, default: 0] += 1
-            return lastBody
-        }
-        var hash = StableHash()
-        bytes.withUnsafeBufferPointer { hash.add($0) }
-        let number = Int64(bitPattern: hash.value)
-        findBody.bind(1, number)
-        findBody.bind(2, blob: bytes)
-        var id: Int64?
-        if try findBody.step() { id = findBody.int(0) }
-        findBody.reset()
-        if id == nil {
-            insertBody.bind(1, number)
-            insertBody.bind(2, blob: bytes)
-            if try insertBody.step() { id = insertBody.int(0) }
-            insertBody.reset()
-        }
-        guard let id else { return nil }
-        let body = SharedBody(id: id, bytes: bytes)
-        lastBody = body
-        bodyRefs[id, default: 0] += 1
-        return body
-    }
-
-    /// A row that named a body is gone.
-    func releaseBody(_ id: Int64) { bodyRefs[id, default: 0] -= 1 }
+    func note(_ change: DeadChange) { deadChanges.append(change) }
 }

@@ -64,11 +64,21 @@ package enum HostMetrics {
         "hostd_delivery_seconds",
         help: "Time from the call of a handler to its outcome."
     )
-    /// Labels: state (closed, open, half-open).
+    /// Labels: state (closed, open, half-open, held, blocked).
     package static let lanes = MetricDefinition(
         .gauge,
         "hostd_lanes",
         help: "Active lanes by the state of their circuit."
+    )
+    package static let blocks = MetricDefinition(
+        .gauge,
+        "hostd_target_blocks",
+        help: "Patterns of targets that an operator blocked."
+    )
+    package static let paused = MetricDefinition(
+        .gauge,
+        "hostd_paused_queues",
+        help: "Queues that an operator paused, on one site or on all."
     )
     /// Labels: plugin, cause.
     package static let workerDeaths = MetricDefinition(
@@ -91,6 +101,7 @@ package enum HostMetrics {
     )
 
     package static let all = [
-        itemsEnqueued, deliveries, items, deliverySeconds, lanes, workerDeaths, generation, residentBytes,
+        itemsEnqueued, deliveries, items, deliverySeconds, lanes, blocks, paused, workerDeaths, generation,
+        residentBytes,
     ]
 }

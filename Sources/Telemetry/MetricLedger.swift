@@ -4,7 +4,7 @@
 /// never falls when a worker is replaced.
 ///
 /// Kept by the supervisor on its one thread.
-package struct MetricLedger {
+package struct MetricLedger: Codable, Equatable, Sendable {
     private var current: [Int32: [MetricSample]] = [:]
     /// Counters and histograms of processes that ended.
     private var retired: [MetricSample] = []

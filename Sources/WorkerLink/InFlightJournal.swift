@@ -11,7 +11,8 @@ import Glibc
 /// machine), all numbers 64 bits:
 ///
 ///     0   magic ("hostdjnl")      1   number of slots      2   the delivery whose handle() runs now, 0 = none
-///     3... slots: the `DeliveredItem.id` whose handler was entered and whose outcome isn't known yet, 0 = none
+///     3   the newest delivery whose handler was entered, 0 = none
+///     4... slots: the `DeliveredItem.id` whose handler was entered and whose outcome isn't known yet, 0 = none
 ///
 /// Ids belong to one link: the worker clears the journal when it connects anew.
 package final class InFlightJournal {
@@ -21,10 +22,13 @@ package final class InFlightJournal {
         package var inside: UInt64?
         /// Handlers were entered and had not finished, `inside` among them.
         package var entered: Set<UInt64>
+        /// Deliveries are entered in the order of their ids: those up to this one may have been carried out.
+        package var newest: UInt64
 
-        package init(inside: UInt64?, entered: Set<UInt64>) {
+        package init(inside: UInt64?, entered: Set<UInt64>, newest: UInt64) {
             self.inside = inside
             self.entered = entered
+            self.newest = newest
         }
     }
 
@@ -41,7 +45,7 @@ package final class InFlightJournal {
     }
 
     private static let magic: UInt64 = 0x6C6E_6A64_7473_6F68
-    private static let headerWords = 3
+    private static let headerWords = 4
 
     package let path: String
     private let words: UnsafeMutablePointer<UInt64>
@@ -74,6 +78,7 @@ package final class InFlightJournal {
 
     /// A handler is about to be entered.
     package func enter(slot: Int, delivery: UInt64) {
+        words[3] = max(words[3], delivery)
         if slot < slotCount { words[Self.headerWords + slot] = delivery }
     }
 
@@ -89,6 +94,7 @@ package final class InFlightJournal {
 
     /// Forgets all: the deliveries' link is gone.
     package func clear() {
+        words[3] = 0
         for slot in 0..<slotCount { words[Self.headerWords + slot] = 0 }
     }
 
@@ -108,6 +114,10 @@ package final class InFlightJournal {
         guard pread(file, &slots, slots.count * 8, off_t(headerWords * 8)) == slots.count * 8 else {
             throw .notAJournal(path: path)
         }
-        return Contents(inside: words[2] == 0 ? nil : words[2], entered: Set(slots.filter { $0 != 0 }))
+        return Contents(
+            inside: words[2] == 0 ? nil : words[2],
+            entered: Set(slots.filter { $0 != 0 }),
+            newest: words[3]
+        )
     }
 }

@@ -27,7 +27,7 @@ package enum LinkCodec {
 
     private enum Kind: UInt8 {
         case hello = 1
-        case results, enqueue, hold, refuse, accept, deliver, enqueued, cancel
+        case results, enqueue, hold, refuse, accept, deliver, enqueued, cancel, serve
     }
 
     // MARK: Encoding
@@ -44,9 +44,8 @@ package enum LinkCodec {
             buffer.write(number: hello.generation)
             buffer.write(number: hello.pid)
             buffer.write(text: hello.journalPath)
-            buffer.write(list: hello.queues) {
-                $0.write(text: $1.queue.rawValue); $0.write(number: $1.credit)
-            }
+            buffer.write(number: UInt8(hello.isHunter ? 1 : 0))
+            buffer.write(credits: hello.queues)
         case .results(let results):
             buffer.write(kind: Kind.results.rawValue)
             buffer.write(list: results) { write(&$0, result: $1) }
@@ -68,6 +67,9 @@ package enum LinkCodec {
         case .accept(let sites):
             buffer.write(kind: Kind.accept.rawValue)
             buffer.write(list: sites) { $0.write(text: $1.rawValue) }
+        case .serve(let queues):
+            buffer.write(kind: Kind.serve.rawValue)
+            buffer.write(credits: queues)
         case .deliver(let batch):
             buffer.write(kind: Kind.deliver.rawValue)
             write(batch: batch, to: &buffer)
@@ -295,10 +297,8 @@ package enum LinkCodec {
             let generation: UInt32 = try body.number("generation")
             let pid: Int32 = try body.number("pid")
             let journal = try body.text("journal")
-            let queues = try body.list("queues") { (body) throws(LinkError) -> QueueCredit in
-                guard let queue = QueueName(try body.text("queue")) else { throw .badValue("queue") }
-                return QueueCredit(queue: queue, credit: try body.number("credit"))
-            }
+            let isHunter = try body.number("hunter", as: UInt8.self) != 0
+            let queues = try body.credits()
             return .hello(
                 LinkHello(
                     plugin: plugin,
@@ -306,6 +306,7 @@ package enum LinkCodec {
                     generation: generation,
                     pid: pid,
                     journalPath: journal,
+                    isHunter: isHunter,
                     queues: queues
                 )
             )
@@ -322,6 +323,7 @@ package enum LinkCodec {
             return .hold(site: site, queue: queue, lane: lane, ms: ms, text: try body.text("text"))
         case .refuse: return .refuse(try body.list("sites", each: readSite))
         case .accept: return .accept(try body.list("sites", each: readSite))
+        case .serve: return .serve(try body.credits())
         case .deliver: return .deliver(try readBatch(&body))
         case .enqueued:
             let request: UInt64 = try body.number("request")
@@ -332,8 +334,5 @@ package enum LinkCodec {
         }
     }
 
-    private static func readSite(_ body: inout ByteBuffer) throws(LinkError) -> SiteName {
-        guard let site = SiteName(try body.text("site")) else { throw .badValue("site") }
-        return site
-    }
+    private static func readSite(_ body: inout ByteBuffer) throws(LinkError) -> SiteName { try body.site() }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import NIOCore
+import QueueCore
 
 // The fields that link messages are made of.
 extension ByteBuffer {
@@ -55,5 +56,36 @@ extension ByteBuffer {
         list.reserveCapacity(count)
         for _ in 0..<count { list.append(try each(&self)) }
         return list
+    }
+
+    mutating func site() throws(LinkError) -> SiteName {
+        guard let site = SiteName(try text("site")) else { throw .badValue("site") }
+        return site
+    }
+
+    mutating func write(credits: [QueueCredit]) {
+        write(list: credits) { buffer, credit in
+            buffer.write(text: credit.queue.rawValue)
+            buffer.write(number: credit.credit)
+            let (isOnly, sites) =
+                switch credit.sites {
+                case .only(let site): (true, [site])
+                case .except(let others): (false, others.sorted())
+                }
+            buffer.write(number: UInt8(isOnly ? 1 : 0))
+            buffer.write(list: sites) { $0.write(text: $1.rawValue) }
+        }
+    }
+
+    mutating func credits() throws(LinkError) -> [QueueCredit] {
+        try list("queues") { (body) throws(LinkError) -> QueueCredit in
+            guard let queue = QueueName(try body.text("queue")) else { throw .badValue("queue") }
+            let credit: UInt32 = try body.number("credit")
+            let isOnly = try body.number("scope", as: UInt8.self) != 0
+            let sites = try body.list("sites") { (body) throws(LinkError) in try body.site() }
+            guard isOnly else { return QueueCredit(queue: queue, credit: credit, sites: .except(Set(sites))) }
+            guard let site = sites.first, sites.count == 1 else { throw .badValue("scope") }
+            return QueueCredit(queue: queue, credit: credit, sites: .only(site))
+        }
     }
 }

@@ -5,8 +5,9 @@ package import QueueCore
 // The worker link: length-prefixed binary messages between the embedded broker and a worker over a Unix socket. One
 // message carries many items or many results, which is what makes the fan-out cheap (docs/decisions/0004-worker-link.md).
 //
-// To change this: raise `LinkHello.protocolVersion`; broker and worker are the same executable, and a worker of another
-// version is refused and respawned.
+// To change this: raise `LinkHello.protocolVersion`. Broker and worker are the same executable, except during an upgrade of
+// hostd itself: there a changed version makes the supervisor replace the broker before the workers. A worker of another
+// version is refused, and tries again until it is replaced.
 
 /// One message either way.
 package enum LinkMessage: Sendable {
@@ -22,6 +23,8 @@ package enum LinkMessage: Sendable {
     case refuse([SiteName])
     /// Worker: takes items of these sites again.
     case accept([SiteName])
+    /// Worker: serves these queues from now on, in the place of those that its hello named (a changed breakout).
+    case serve([QueueCredit])
     /// Broker: items to handle.
     case deliver(DeliveredBatch)
     /// Broker: nil error = they are durable.
@@ -32,7 +35,7 @@ package enum LinkMessage: Sendable {
 
 /// Who the worker is and what it serves.
 package struct LinkHello: Hashable, Sendable {
-    package static let protocolVersion: UInt32 = 1
+    package static let protocolVersion: UInt32 = 2
 
     package var version = LinkHello.protocolVersion
     package var plugin: PluginName
@@ -40,6 +43,8 @@ package struct LinkHello: Hashable, Sendable {
     package var generation: UInt32
     package var pid: Int32
     package var journalPath: String
+    /// Made for items that may have killed a worker: it gets nothing else.
+    package var isHunter: Bool
     package var queues: [QueueCredit]
 
     package init(
@@ -48,6 +53,7 @@ package struct LinkHello: Hashable, Sendable {
         generation: UInt32,
         pid: Int32,
         journalPath: String,
+        isHunter: Bool = false,
         queues: [QueueCredit]
     ) {
         self.plugin = plugin
@@ -55,18 +61,21 @@ package struct LinkHello: Hashable, Sendable {
         self.generation = generation
         self.pid = pid
         self.journalPath = journalPath
+        self.isHunter = isHunter
         self.queues = queues
     }
 }
 
-/// How many items of a queue a worker takes at once.
+/// How many items of a queue a worker takes at once, and of which sites.
 package struct QueueCredit: Hashable, Sendable {
     package var queue: QueueName
     package var credit: UInt32
+    package var sites: SiteScope
 
-    package init(queue: QueueName, credit: UInt32) {
+    package init(queue: QueueName, credit: UInt32, sites: SiteScope = .all) {
         self.queue = queue
         self.credit = credit
+        self.sites = sites
     }
 }
 

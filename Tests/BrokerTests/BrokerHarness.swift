@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import QueueCore
@@ -16,6 +17,8 @@ final class BrokerHarness: Sendable {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     let clock: any BrokerClock
     let commands = EventLog<String>()
+    /// Plugins that need a hunter, each time the supervisor is told.
+    let hunted = EventLog<[String]>()
     private let parts: NIOLoopBoundBox<(BrokerCore, Listeners)?>
     let configuration: BrokerConfiguration
 
@@ -27,6 +30,7 @@ final class BrokerHarness: Sendable {
             HandlerDescriptor(queue: QueueName(unchecked: "stage"), takesNotices: true, maxInFlight: 2),
             HandlerDescriptor(queue: QueueName(unchecked: "out"), maxInFlight: 64),
             HandlerDescriptor(queue: QueueName(unchecked: "ordered"), isOrdered: true, maxInFlight: 64),
+            HandlerDescriptor(queue: QueueName(unchecked: "single"), isSingleton: true, maxInFlight: 64),
         ],
         outputs: [QueueName(unchecked: "xmppin")]
     )
@@ -36,6 +40,8 @@ final class BrokerHarness: Sendable {
         directory: TemporaryDirectory? = nil,
         clock: any BrokerClock = SystemBrokerClock(),
         maxPages: Int? = nil,
+        diskFree: NIOLockedValueBox<Int64>? = nil,
+        doors: BrokerDoors? = nil,
         change: (inout BrokerConfiguration) -> Void = { _ in }
     ) async throws {
         self.directory = try directory ?? TemporaryDirectory()
@@ -53,11 +59,16 @@ final class BrokerHarness: Sendable {
         self.configuration = configuration
         let loop = group.next()
         parts = NIOLoopBoundBox.makeEmptyBox(valueType: (BrokerCore, Listeners).self, eventLoop: loop)
-        let (settled, log, group) = (configuration, commands, group)
+        var free: (@Sendable () -> Int64?)?
+        if let diskFree { free = { diskFree.withLockedValue { Optional($0) } } }
+        let readFree = free
+        let (settled, log, group, hunted) = (configuration, commands, group, hunted)
         let parts = parts
         try await loop.flatSubmit { () -> EventLoopFuture<Void> in
             do {
-                let store = try QueueStore(path: settled.storePath, maxPages: maxPages) { work in loop.execute(work) }
+                let store = try QueueStore(path: settled.storePath, maxPages: maxPages, diskFree: readFree) { work in
+                    loop.execute(work)
+                }
                 let core = BrokerCore(
                     configuration: settled,
                     loop: loop,
@@ -68,6 +79,7 @@ final class BrokerHarness: Sendable {
                 core.sendCommand = { name, arguments in
                     log.append(([name] + arguments.values.compactMap(\.string)).joined(separator: " "))
                 }
+                core.dispatcher.sendHunted = { plugins in hunted.append(plugins.map(\.rawValue)) }
                 let listeners = Listeners(core, WorkerRegistry(loop: loop, log: core.log))
                 parts.value = (core, listeners)
                 let promise = loop.makePromise(of: Void.self)
@@ -75,7 +87,7 @@ final class BrokerHarness: Sendable {
                     if let error { promise.fail(error) } else { promise.succeed() }
                 }
                 return promise.futureResult.flatMap {
-                    parts.value?.1.open(group: group) ?? loop.makeSucceededVoidFuture()
+                    parts.value?.1.open(group: group, doors: doors) ?? loop.makeSucceededVoidFuture()
                 }
             } catch {
                 return loop.makeFailedFuture(error)
@@ -116,6 +128,26 @@ final class BrokerHarness: Sendable {
         return port
     }
 
+    /// Sends these numbers as items of queue `out`, each once the one before it is on disk.
+    func send(
+        _ bodies: some Sequence<Int>,
+        site: String = "alice",
+        target: String,
+        headers: [String: String] = [:]
+    ) async throws {
+        let client = try await stomp()
+        // STOMP's escape of a colon.
+        let escaped = target.replacing(":", with: "\\c")
+        let more = headers.map { "\($0.key):\($0.value)\n" }.joined()
+        for body in bodies {
+            try await client.send(
+                "SEND\ndestination:/queue/statusnet/main\nsite:\(site)\nqueue:out\ntarget:\(escaped)\n"
+                    + "receipt:\(body)\n\(more)\n\(body)\0"
+            )
+            try await client.receipt("\(body)")
+        }
+    }
+
     func stomp(version: String? = "1.2") async throws -> StompTestClient {
         let client = try await StompTestClient.connect(port: try await port())
         try await client.connect(version: version)
@@ -125,10 +157,11 @@ final class BrokerHarness: Sendable {
     /// No process has the process ids of fake workers: they are beyond the kernel's range.
     func worker(
         _ credits: [(String, Int)] = [("stage", 2), ("out", 64), ("ordered", 64)],
-        pid: Int32 = 5_000_000
+        pid: Int32 = 5_000_000,
+        isHunter: Bool = false
     ) async throws -> FakeWorker {
         let worker = try await FakeWorker(path: configuration.workerSocket, group: group)
-        try await worker.hello(credits, journal: journalPath(pid), pid: pid)
+        try await worker.hello(credits, journal: journalPath(pid), pid: pid, isHunter: isHunter)
         return worker
     }
 
@@ -139,6 +172,15 @@ final class BrokerHarness: Sendable {
         let parts = parts
         try await group.next().submit {
             if let (_, listeners) = parts.value { listeners.workers.exited(pid: pid, cause: cause) }
+        }.get()
+    }
+
+    /// As in a drain: no more connections, and those that are there end.
+    func endSessions() async throws {
+        let parts = parts
+        try await group.next().submit {
+            parts.value?.1.close()
+            parts.value?.1.endSessions()
         }.get()
     }
 
@@ -206,7 +248,7 @@ final class BrokerHarness: Sendable {
             core.dispatcher.isStopping = true
             core.dispatcher.batch = WriteBatch()
             listeners.close()
-            core.store.close { promise.succeed() }
+            core.deadFiles.stop { core.store.close { promise.succeed() } }
             return promise.futureResult
         }.get()
         try await group.shutdownGracefully()

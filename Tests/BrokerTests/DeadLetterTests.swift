@@ -96,19 +96,6 @@ import WorkerLink
         try await broker.stop()
     }
 
-    @Test("A notice of a site that was removed meanwhile is a dead letter") func siteRemoved() async throws {
-        let broker = try await BrokerHarness()
-        #expect(try await broker.command("pause", ["queue": .string("notice")]).error == nil)
-        try await send(broker, queue: "notice", site: "bob", WorkerQueueTests.notice)
-        var configuration = broker.configuration
-        configuration.sites.removeAll { $0.nickname.rawValue == "bob" }
-        let changed = configuration
-        try await broker.onLoop { $0.configure(changed) }
-        #expect(try await broker.command("resume", ["queue": .string("notice")]).error == nil)
-        try await eventually("a dead letter") { try await letters(broker).first?["reason"]?.string == "unknown-site" }
-        try await broker.stop()
-    }
-
     @Test("Made-up queues and sites among the dead letters take no place among the live ones")
     func madeUp() async throws {
         let broker = try await BrokerHarness()

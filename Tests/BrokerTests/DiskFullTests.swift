@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import Control
+import NIOCore
+import NIOPosix
 import QueueCore
 import QueueStore
 import TestSupport
@@ -88,6 +91,66 @@ import Testing
         try await broker.stop()
     }
 
+    @Test("Deliveries go on while the disk is full of what producers sent: each once, and then there is room again")
+    func deliveriesGoOn() async throws {
+        let broker = try await BrokerHarness(maxPages: Self.maxPages) { $0.historyMs = 0 }
+        let count = try await fill(broker, "destination:/queue/statusnet/main\nsite:alice\nqueue:out")
+        #expect(count > 20)
+        let worker = try await broker.worker([("out", 4)])
+        var seen: [Int?] = []
+        for _ in 0..<count {
+            let item = try await worker.next()
+            seen.append(number(item.payload))
+            // Outcomes that take room, too.
+            let outcome =
+                seen.count % 5 == 0
+                ? .kept(String(repeating: "gone ", count: 20))
+                : Outcome(.done)
+            try await worker.end(item, outcome)
+        }
+        #expect(seen == (0..<count).map(Optional.init))
+        try await broker.settled()
+        #expect(try await broker.onLoop { $0.dispatcher.isHoldingWrites } == false)
+        #expect(worker.items.all.count == count, "none was repeated")
+        #expect(try await broker.command("dead.list").result?["items"]?.array?.count == count / 5)
+        #expect(try await broker.command("dead.drop").result?["count"]?.int == Int64(count / 5))
+        let producer = try await broker.stomp()
+        try await producer.send("SEND", ["destination": "/queue/a", "receipt": "r"], body: "again\(Self.padding)")
+        try await producer.receipt("r")
+        try await broker.stop()
+    }
+
+    @Test("Where not even outcomes find room, nothing is handed out twice, and with room it goes on where it was")
+    func whollyFull() async throws {
+        let broker = try await BrokerHarness(maxPages: Self.maxPages)
+        let count = try await fill(broker, "destination:/queue/statusnet/main\nsite:alice\nqueue:out")
+        let worker = try await broker.worker([("out", 2)])
+        let first = [try await worker.next(), try await worker.next()]
+        // Somebody else takes the last of the disk: all that is kept for outcomes.
+        let ballast = try await broker.fillReserve()
+        let text = String(repeating: "a sentence that needs room ", count: 1000)
+        for item in first { try await worker.end(item, .kept(text)) }
+        try await eventually("outcomes that can't be written") {
+            try await broker.onLoop { $0.dispatcher.isHoldingWrites }
+        }
+        let status = try await broker.command("status").result
+        #expect(status?["needs"]?.array?.first?.string?.contains("disk is full") == true)
+        // No more than what took the place of the two before their outcomes failed.
+        #expect(worker.items.all.count <= 4)
+        try await broker.remove(ballast)
+        var seen = first.map { number($0.payload) }
+        while seen.count < count {
+            let item = try await worker.next()
+            seen.append(number(item.payload))
+            try await worker.end(item, Outcome(.done))
+        }
+        #expect(seen == (0..<count).map(Optional.init))
+        try await broker.settled()
+        #expect(worker.items.all.count == count)
+        #expect(try await broker.command("dead.list").result?["items"]?.array?.count == 2)
+        try await broker.stop()
+    }
+
     @Test("Outcomes that can't be written are kept in order and written later; nothing is handed out meanwhile")
     func heldWrites() async throws {
         let broker = try await BrokerHarness()
@@ -118,5 +181,54 @@ import Testing
         }
         #expect(try await worker.next().payload == "1")
         try await broker.stop()
+    }
+}
+
+extension BrokerHarness {
+    /// Takes all pages that are left, those for outcomes too; returns the items that hold them.
+    fileprivate func fillReserve() async throws -> [Int64] {
+        var ids: [Int64] = []
+        for size in [40_000, 8000, 2000, 200, 20] {
+            while ids.count < 2000 {
+                let payload = [UInt8](repeating: UInt8(ascii: "b"), count: size)
+                let id = try await write { (transaction) throws(QueueStoreError) -> Int64 in
+                    var item = Incoming(queue: "/queue/ballast", site: "", payload: payload, enqueuedMs: 1)
+                    // Far away: it takes room, and nobody looks at it.
+                    item.dueMs = Int64.max / 2
+                    guard case .stored(let row) = try transaction.insert(item, nowMs: 0, dedupeSince: 0) else {
+                        return 0
+                    }
+                    return row.id
+                }
+                guard let id else { break }
+                ids.append(id)
+            }
+        }
+        return ids
+    }
+
+    fileprivate func remove(_ ids: [Int64]) async throws {
+        _ = try await write { (transaction) throws(QueueStoreError) -> Int64 in
+            for id in ids { try transaction.remove(id) }
+            return 0
+        }
+    }
+
+    /// nil: the disk is full.
+    private func write(
+        _ work: @escaping @Sendable (StoreTransaction) throws(QueueStoreError) -> Int64
+    ) async throws -> Int64? {
+        let loop = group.next()
+        let promise = loop.makePromise(of: Int64?.self)
+        try await onLoop { core in
+            core.store.write(as: .upkeep, work) { result in
+                switch result {
+                case .success(let id): promise.succeed(id)
+                case .failure(.diskFull): promise.succeed(nil)
+                case .failure(let error): promise.fail(error)
+                }
+            }
+        }
+        return try await promise.futureResult.get()
     }
 }

@@ -17,30 +17,44 @@ final class FakeWorker: Sendable {
 
     let items = EventLog<Item>()
     let enqueued = EventLog<String?>()
+    /// Deliveries that the broker wanted to end.
+    let cancelled = EventLog<[UInt64]>()
     private let channel: any Channel
 
     init(path: String, group: any EventLoopGroup) async throws {
-        let (items, enqueued) = (items, enqueued)
+        let (items, enqueued, cancelled) = (items, enqueued, cancelled)
         channel = try await ClientBootstrap(group: group).channelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandlers([
                     ByteToMessageHandler(LinkMessageDecoder()), MessageToByteHandler(LinkMessageEncoder()),
-                    Reader(items: items, enqueued: enqueued),
+                    Reader(items: items, enqueued: enqueued, cancelled: cancelled),
                 ])
             }
         }.connect(unixDomainSocketPath: path).get()
     }
 
-    func hello(_ credits: [(String, Int)], journal: String, pid: Int32) async throws {
+    func hello(_ credits: [(String, Int)], journal: String, pid: Int32, isHunter: Bool = false) async throws {
+        let queues = credits.map { QueueCredit(queue: QueueName(unchecked: $0.0), credit: UInt32($0.1)) }
+        try await hello(queues, journal: journal, pid: pid, isHunter: isHunter)
+    }
+
+    func hello(
+        _ queues: [QueueCredit],
+        journal: String,
+        pid: Int32,
+        plugin: String = "bench",
+        isHunter: Bool = false
+    ) async throws {
         try await send(
             .hello(
                 LinkHello(
-                    plugin: PluginName(unchecked: "bench"),
+                    plugin: PluginName(unchecked: plugin),
                     pluginVersion: "1.0",
                     generation: 1,
                     pid: pid,
                     journalPath: journal,
-                    queues: credits.map { QueueCredit(queue: QueueName(unchecked: $0.0), credit: UInt32($0.1)) }
+                    isHunter: isHunter,
+                    queues: queues
                 )
             )
         )
@@ -56,6 +70,12 @@ final class FakeWorker: Sendable {
         try await items.next(within: limit, "an item")
     }
 
+    func take(_ count: Int) async throws -> [Item] {
+        var taken: [Item] = []
+        for _ in 0..<count { taken.append(try await next()) }
+        return taken
+    }
+
     /// Of many at once.
     func end(_ items: [Item], _ outcome: Outcome) async throws {
         try await send(.results(items.map { ItemResult(id: $0.delivered.id, outcome: outcome) }))
@@ -67,10 +87,12 @@ final class FakeWorker: Sendable {
         typealias InboundIn = LinkMessage
         let items: EventLog<Item>
         let enqueued: EventLog<String?>
+        let cancelled: EventLog<[UInt64]>
 
-        init(items: EventLog<Item>, enqueued: EventLog<String?>) {
+        init(items: EventLog<Item>, enqueued: EventLog<String?>, cancelled: EventLog<[UInt64]>) {
             self.items = items
             self.enqueued = enqueued
+            self.cancelled = cancelled
         }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -94,10 +116,20 @@ final class FakeWorker: Sendable {
                     )
                 }
             case .enqueued(_, let error): enqueued.append(error)
+            case .cancel(let ids): cancelled.append(ids)
             default: break
             }
         }
 
         func channelInactive(context: ChannelHandlerContext) { items.finish() }
+    }
+}
+
+extension Outcome {
+    /// Given up, to be kept as a dead letter.
+    static func kept(_ text: String) -> Outcome {
+        var outcome = Outcome(.discard, reason: .gone, text: text)
+        outcome.keep = true
+        return outcome
     }
 }

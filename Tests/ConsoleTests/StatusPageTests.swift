@@ -34,7 +34,7 @@ import Testing
         let page = page(
             status: [
                 "hostd": .object(["version": evil]), "queues": .array([row]), "lanes": .array([row]),
-                "processes": .array([row]),
+                "processes": .array([row]), "needs": .array([evil]), "blocks": .array([.object(["pattern": evil])]),
             ],
             plugins: [row],
             sites: [row]
@@ -64,6 +64,35 @@ import Testing
         }
         #expect(page.contains("1 plugin not loaded · 1 site broken · 1 queue paused · 1 lane backs off"))
         #expect(!page.contains("well.example"))
+    }
+
+    @Test("What needs a person stands above everything else; blocked targets are listed, logins in them aren't")
+    func needs() throws {
+        let page = page(status: [
+            "needs": .array([.string("Deliveries to http://me:s3cret@a.example/ are blocked.")]),
+            "blocks": .array([.object(["pattern": .string("http://me:s3cret@a.example/"), "site": .null])]),
+            "lanes": .array([
+                .object([
+                    "state": .string("blocked"), "target": .string("http://t/"), "next_attempt": .null,
+                    "reason": .string("blocked by operator"),
+                ])
+            ]),
+            "lanes_total": .int(1234),
+        ])
+        let needs = try #require(page.firstRange(of: "Needs a person"))
+        let figures = try #require(page.firstRange(of: "In flight"))
+        #expect(needs.lowerBound < figures.lowerBound)
+        #expect(page.contains("Blocked targets"))
+        #expect(page.contains("blocked by operator"))
+        #expect(page.contains("1,184 more: queuectl status"))
+        #expect(!page.contains("s3cret"))
+    }
+
+    @Test("A need that no table shows takes the place of 'all well' too")
+    func oneNeed() {
+        let page = page(status: ["needs": .array([.string("The disk is full.")])])
+        #expect(page.contains("1 thing to look at"))
+        #expect(!page.contains("all well"))
     }
 
     @Test("Where nothing is wrong it says so, and shows no dead letters")

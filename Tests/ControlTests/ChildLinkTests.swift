@@ -43,6 +43,14 @@ import Testing
         ]
         let up: [ChildMessage] = [
             .ready, .pong(1, ChildVitals(residentBytes: 1 << 40, inFlight: 3)),
+            .pong(
+                2,
+                ChildVitals(
+                    residentBytes: 1,
+                    inFlight: 0,
+                    outcomes: [QueueName(unchecked: "omb"): OutcomeTally(done: 7)]
+                )
+            ),
             .siteState(SiteName(unchecked: "alice"), error: "no\nsecret"),
             .command("update", ["site": .string("alice")]), .failed("broken"), .drained,
         ]

@@ -3,11 +3,14 @@ import Control
 import Glibc
 import NIOCore
 import NIOPosix
+import TestSupport
 import Testing
 
 @Suite struct ControlServerTests {
-    private let directory = SocketDirectory()
-    private var path: String { directory.path + "/control.sock" }
+    private let directory: TemporaryDirectory
+    private var path: String { directory.file("control.sock") }
+
+    init() throws { directory = try TemporaryDirectory() }
 
     private func withServer(
         _ answer: @escaping ControlServer.Answer = ControlServerTests.echo,
@@ -87,12 +90,12 @@ import Testing
             let raw = try RawClient(path: path)
             for line in ["garbage", "{\"id\": 9}", "[]", ""] {
                 try raw.send(line + "\n")
-                let reply = try raw.readLine()
+                let reply = try await raw.readLine()
                 #expect(reply.contains("\"error\":\"not a request"), "\(line)")
                 #expect(reply.contains(line.contains("9") ? "\"id\":9" : "\"id\":0"), "\(line)")
             }
             try raw.send("{\"id\":3,\"command\":\"echo\",\"arguments\":{},\"added_later\":true}\n")
-            #expect(try raw.readLine().contains("\"id\":3"))
+            #expect(try await raw.readLine().contains("\"id\":3"))
         }
     }
 
@@ -102,7 +105,7 @@ import Testing
             let raw = try RawClient(path: path)
             let megabyte = String(repeating: "x", count: 1024 * 1024)
             for _ in 0..<17 { try? raw.send(megabyte) }
-            #expect(try raw.readLine().contains("a line may have \(JSONLine.limit) bytes"))
+            #expect(try await raw.readLine().contains("a line may have \(JSONLine.limit) bytes"))
             let client = try await ControlClient.connect(path: path)
             #expect(try await client.request("echo") == .object([:]))
             await client.close()

@@ -1,20 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-
-/// A directory of this test's own, short enough for a socket's path, gone with its last user.
-final class SocketDirectory: Sendable {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/hostd-ctl-XXXXXX".utf8CString)
-        path = mkdtemp(&template).map { String(cString: $0) } ?? "/nonexistent"
-    }
-
-    deinit {
-        for name in ["control.sock"] { unlink(path + "/" + name) }
-        rmdir(path)
-    }
-}
+import TestSupport
 
 /// Says to a control socket what no `ControlClient` would.
 final class RawClient {
@@ -25,9 +11,6 @@ final class RawClient {
     init(path: String) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         try Self.call("connect", path: path) { connect(descriptor, $0, $1) }
-        // A server that doesn't answer fails the test, it doesn't hang it.
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 
     deinit { close(descriptor) }
@@ -49,11 +32,17 @@ final class RawClient {
         }
     }
 
-    func readLine() throws -> String {
+    /// Waits without holding a thread: the server's answer may need it.
+    func readLine() async throws -> String {
         var line: [UInt8] = []
         var byte: UInt8 = 0
         while true {
-            guard read(descriptor, &byte, 1) == 1 else { throw Failure(call: "read", code: errno) }
+            var count = 0
+            try await eventually("a line") {
+                count = recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT))
+                return count >= 0 || errno != EAGAIN
+            }
+            guard count == 1 else { throw Failure(call: "read", code: errno) }
             if byte == UInt8(ascii: "\n") { return String(decoding: line, as: UTF8.self) }
             line.append(byte)
         }

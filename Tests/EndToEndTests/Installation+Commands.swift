@@ -97,13 +97,14 @@ extension Installation {
         }
     }
 
-    /// Waits until broker and workers are there again.
-    func whole(workers: Int) async throws {
+    /// Waits until broker and workers are there again; there may be hunters besides.
+    func whole(workers: Int, hasConsole: Bool = false) async throws {
         try await eventually("a broker and \(workers) workers that are ready", within: .seconds(60)) {
             guard let processes = try? await json("status")["processes"].list else { return false }
-            let roles = processes.filter { $0["state"].text == "ready" }.compactMap { $0["role"].text }
+            let others = processes.filter { $0["hunter"] != .bool(true) }
+            let roles = others.filter { $0["state"].text == "ready" }.compactMap { $0["role"].text }
             return roles.count { $0 == "broker" } == 1 && roles.count { $0 == "worker" } == workers
-                && processes.count == workers + 2
+                && others.count == workers + (hasConsole ? 3 : 2)
         }
     }
 }

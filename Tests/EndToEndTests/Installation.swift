@@ -12,6 +12,11 @@ final class Installation: Sendable {
     struct Settings: Sendable {
         var workers = 2
         var hasConsole = false
+        /// It runs a copy of this build's hostd, which a test may replace.
+        var ownsExecutable = false
+        /// Further entries of the section `workers`, such as `isolate: group`.
+        var workersMore: [String] = []
+        var canary = "0s"
         /// Lines for the section `queue`, such as `max_retries: 1`.
         var queue: [String] = []
         /// The site's plugins: name, and the section as it stands in sites.d.
@@ -27,6 +32,8 @@ final class Installation: Sendable {
     }
 
     let directory: TemporaryDirectory
+    /// The hostd that it runs.
+    let executable: String
     private let state = Mutex(State())
 
     var hostd: ProcessRunner? { state.withLock { $0.hostd } }
@@ -37,21 +44,10 @@ final class Installation: Sendable {
 
     init(_ settings: Settings = Settings()) throws {
         directory = try TemporaryDirectory()
-        let console = settings.hasConsole ? "127.0.0.1:0" : ""
-        let queue = ["listen: \"127.0.0.1:0\"", "spawndelay: 50ms"] + settings.queue
-        try directory.write(
-            """
-            state_dir: var
-            plugins_dir: plugins.d
-            sites_dir: sites.d
-            workers: { count: \(settings.workers), canary: 0s }
-            http: { allow_private: true, timeout: 60s }
-            console: { listen: "\(console)" }
-            queue:
-            \(queue.map { "  \($0)\n" }.joined())
-            """,
-            to: "hostd.yaml"
-        )
+        let built = try ProcessRunner.product("hostd")
+        executable = settings.ownsExecutable ? directory.file("hostd") : built
+        if settings.ownsExecutable { try FileManager.default.copyItem(atPath: built, toPath: executable) }
+        try configure(settings)
         try writeSite(plugins: settings.plugins)
         try FileManager.default.createDirectory(
             atPath: pluginsFolder,
@@ -64,6 +60,26 @@ final class Installation: Sendable {
     deinit {
         hostd?.signal(SIGKILL)
         for pid in processes().keys { kill(pid, SIGKILL) }
+    }
+
+    /// Writes hostd.yaml: before a start, or for a reload.
+    func configure(_ settings: Settings) throws {
+        let console = settings.hasConsole ? "127.0.0.1:0" : ""
+        let queue = ["listen: \"127.0.0.1:0\"", "spawndelay: 50ms"] + settings.queue
+        let workers = ["count: \(settings.workers)", "canary: \(settings.canary)"] + settings.workersMore
+        try directory.write(
+            """
+            state_dir: var
+            plugins_dir: plugins.d
+            sites_dir: sites.d
+            workers: { \(workers.joined(separator: ", ")) }
+            http: { allow_private: true, timeout: 60s }
+            console: { listen: "\(console)" }
+            queue:
+            \(queue.map { "  \($0)\n" }.joined())
+            """,
+            to: "hostd.yaml"
+        )
     }
 
     func writeSite(_ name: String = Installation.site, plugins: [String: String]) throws {
@@ -103,7 +119,7 @@ final class Installation: Sendable {
     /// A process of hostd on this configuration, ready or not.
     func run(_ arguments: String...) throws -> ProcessRunner {
         try ProcessRunner(
-            try ProcessRunner.product("hostd"),
+            executable,
             ["--config", configuration] + arguments,
             // Swift's crash reporter holds a crashed worker up for seconds.
             environment: [Self.mark: directory.path, "SWIFT_BACKTRACE": "enable=no"]

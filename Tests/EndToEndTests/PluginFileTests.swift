@@ -41,6 +41,73 @@ extension EndToEnd {
             #expect(installation.processes().isEmpty)
         }
 
+        @Test("What becomes of plugins.d while hostd runs: no restart takes it, each says why, and deliveries go on")
+        func whileRunning() async throws {
+            let installation = try Installation(.init(workers: 1))
+            let receiver = Receiver(in: installation.directory, targets: 5)
+            try await receiver.start()
+            try await installation.start()
+            try await installation.subscribe(receiver)
+            let folder = installation.pluginsFolder
+            let files = FileManager.default
+            var notice = 0
+            /// Damages plugins.d, and mends it again.
+            func check(_ reason: String, damage: () throws -> Void, mend: () throws -> Void) async throws {
+                try damage()
+                let restart = try await installation.queuectl(trying: ["restart"])
+                #expect(restart.exit == .status(1))
+                #expect(restart.errors.contains("the old code goes on"), "\(restart)")
+                #expect(restart.errors.contains(reason), "\(reason): \(restart)")
+                let rows = try await installation.json("plugins").list
+                let omb = try #require(rows.first { $0["file"].text == "omb.so" }, "\(rows)")
+                #expect(omb["state"].text == "loaded" && omb["workers"].int == 1, "\(omb)")
+                #expect(omb["reason"].text?.contains(reason) == true, "\(reason): \(omb)")
+                notice += 1
+                try await installation.post(notice: notice)
+                try await installation.delivered(5, ofNotice: notice)
+                try mend()
+                try await installation.queuectl("restart")
+            }
+            func setMode(_ mode: Int) throws {
+                try files.setAttributes([.posixPermissions: mode], ofItemAtPath: folder)
+            }
+            try await check("mode: found 777, wanted no write for group and others") {
+                try setMode(0o777)
+            } mend: {
+                try setMode(0o700)
+            }
+            try await check("No such file or directory") {
+                try files.moveItem(atPath: folder, toPath: folder + ".away")
+            } mend: {
+                try files.moveItem(atPath: folder + ".away", toPath: folder)
+            }
+            try await check("found a file, wanted a folder") {
+                try files.moveItem(atPath: folder, toPath: folder + ".away")
+                try Data().write(to: URL(filePath: folder))
+            } mend: {
+                try files.removeItem(atPath: folder)
+                try files.moveItem(atPath: folder + ".away", toPath: folder)
+            }
+            try await check("there is no omb.so in plugins.d") {
+                try files.moveItem(atPath: folder + "/omb.so", toPath: folder + "/omb.so.away")
+            } mend: {
+                try files.moveItem(atPath: folder + "/omb.so.away", toPath: folder + "/omb.so")
+            }
+            // Neither can be meant.
+            try await check("other.so") {
+                try files.copyItem(atPath: folder + "/omb.so", toPath: folder + "/other.so")
+            } mend: {
+                try files.removeItem(atPath: folder + "/other.so")
+            }
+            try await check("mode: found 0666, wanted no write for group and others") {
+                try files.setAttributes([.posixPermissions: 0o666], ofItemAtPath: folder + "/omb.so")
+            } mend: {
+                try files.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder + "/omb.so")
+            }
+            #expect(receiver.taken(notice: 1).values.allSatisfy { $0 == 1 })
+            #expect(try await installation.stop() == .status(0))
+        }
+
         /// Fills plugins.d; returns what the reason of each bad file has to say.
         private static func fill(_ installation: Installation) async throws -> [String: String] {
             let folder = installation.pluginsFolder

@@ -12,7 +12,7 @@ final class Receiver: Sendable {
     let targets: Int
     /// JSON lines for `queuectl recipients import`.
     let recipients: String
-    private let log: String
+    let log: String
     private let state = Mutex(State())
 
     private struct State {
@@ -67,6 +67,12 @@ final class Receiver: Sendable {
             guard words.count == 2, words[1] == Installation.noticeURI(id) else { return nil }
             return words[0].split(separator: "/").dropFirst().first.flatMap { Int($0) }
         }
+    }
+
+    /// How often each target has taken each notice: by the lines of the log.
+    func takenLines() -> [Substring: Int] {
+        let text = FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return text.split(separator: "\n").reduce(into: [:]) { $0[$1, default: 0] += 1 }
     }
 
     /// Waits until that many targets have taken the notice.

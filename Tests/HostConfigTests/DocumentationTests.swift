@@ -68,4 +68,14 @@ import Testing
             #expect(cell == defaults[key].map { "`\($0)`" }, "\(key)")
         }
     }
+
+    @Test("docs/config.md says of every key what a change of it needs, as a reload does")
+    func changes() throws {
+        #expect(HostKey.all.map(\.name) == HostConfig.knownKeys)
+        for key in HostKey.all {
+            let row = try #require(text.split(separator: "\n").first { $0.hasPrefix("| `\(key.name)` |") })
+            let cell = row.split(separator: "|").last?.trimmingCharacters(in: .whitespaces)
+            #expect(cell == key.change.rawValue, "\(key.name)")
+        }
+    }
 }

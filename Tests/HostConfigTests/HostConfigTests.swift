@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import QueueCore
+import TestSupport
 import Testing
 
 @testable import HostConfig
@@ -40,7 +41,7 @@ private func lines(_ text: String) -> [String] {
             state_dir: state
             plugins_dir: /opt/plugins
             sites_dir: ../sites
-            workers: { count: 3, isolate: group, canary: 0s, memory_limit: 1GiB }
+            workers: { count: 3, isolate: group, canary: 0s, start_timeout: 5s, memory_limit: 1GiB }
             queue:
               listen: "[::1]:0"
               username: 1234
@@ -53,6 +54,7 @@ private func lines(_ text: String) -> [String] {
               target_concurrency: 7
               expires: 2h
               history: 90m
+              max_store: 20GiB
               priorities: { omb: 9, twitterout: 0 }
               dedupe_window: 500ms
               softlimit: 100MiB
@@ -82,6 +84,7 @@ private func lines(_ text: String) -> [String] {
         expected.workers.count = .fixed(3)
         expected.workers.isolate = .group
         expected.workers.canary = .zero
+        expected.workers.startTimeout = .seconds(5)
         expected.workers.memoryLimit = .mebibytes(1024)
         expected.queue.listen = HostPort(host: "::1", port: 0)
         expected.queue.username = "1234"
@@ -101,6 +104,7 @@ private func lines(_ text: String) -> [String] {
         expected.queue.targetConcurrency = 7
         expected.queue.expires = .seconds(7200)
         expected.queue.history = .seconds(5400)
+        expected.queue.maxStore = .mebibytes(20 << 10)
         expected.queue.priorities = [QueueName(unchecked: "omb"): 9, QueueName(unchecked: "twitterout"): 0]
         expected.queue.dedupeWindow = .milliseconds(500)
         expected.queue.softlimit = .size(.mebibytes(100))
@@ -127,7 +131,7 @@ private func lines(_ text: String) -> [String] {
         expected.snmp.agentx = .socket(path: "/etc/hostd/run/master")
         #expect(config == expected)
         #expect(config.queue.expiresMs == 7_200_000)
-        #expect(config.softLimitBytes == 100 << 20)
+        #expect(config.memoryLimits(workers: 3).soft == .mebibytes(100))
         #expect(config.workers.effectiveCount == 3)
     }
 
@@ -307,7 +311,7 @@ private func lines(_ text: String) -> [String] {
 
     @Test("A missing or unreadable file that was asked for is an error")
     func unreadable() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let path = folder.path
         #expect(throws: ConfigError.unreadable(file: "\(path)/no.yaml", reason: "No such file or directory")) {
             try HostConfig.load("\(path)/no.yaml")
@@ -329,7 +333,7 @@ private func lines(_ text: String) -> [String] {
 
     @Test("loadAll gives the sites too, and the errors of all files together")
     func loadAll() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         let file = try folder.write("queue: { max_retries: 2 }\n", to: "hostd.yaml")
         try folder.write("server: alice.example\n", to: "sites.d/alice.yaml")
         let (config, sites) = try HostConfig.loadAll(file)

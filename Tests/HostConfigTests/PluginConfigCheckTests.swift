@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import QueueCore
+import TestSupport
 import Testing
 
 @testable import HostConfig
@@ -20,9 +21,9 @@ import Testing
         ]
     )
 
-    let folder: TemporaryFolder
+    let folder: TemporaryDirectory
 
-    init() throws { folder = try TemporaryFolder() }
+    init() throws { folder = try TemporaryDirectory() }
 
     private func check(_ settings: String) throws -> PluginConfigCheck {
         let file = try folder.write("server: a\nplugins:\n  x:\n\(settings)\n", to: "a.yaml")

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import TestSupport
 import Testing
 
 @testable import HostConfig
@@ -21,7 +22,7 @@ import Testing
 
     @Test("A file gives its text without the line ends after it")
     func file() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         try folder.write("two words \r\n\n", to: "secrets/a")
         let secret = try SecretReference("file:secrets/a").resolve(in: folder.path, environment: { _ in nil })
         #expect(secret == Secret("two words "))
@@ -31,7 +32,7 @@ import Testing
 
     @Test("A missing or empty file or variable is an error that names it")
     func missing() throws {
-        let folder = try TemporaryFolder()
+        let folder = try TemporaryDirectory()
         try folder.write("\n", to: "empty")
         for (text, problem) in [
             ("file:no", "the secret file \(folder.path)/no can't be read: No such file or directory"),

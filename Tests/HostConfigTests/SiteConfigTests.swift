@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import QueueCore
+import TestSupport
 import Testing
 
 @testable import HostConfig
 
 @Suite struct SiteConfigTests {
-    let folder: TemporaryFolder
+    let folder: TemporaryDirectory
 
-    init() throws { folder = try TemporaryFolder() }
+    init() throws { folder = try TemporaryDirectory() }
 
     @Test("A site's file is read; what is left out has its default")
     func reads() throws {
@@ -33,13 +34,14 @@ import Testing
     @Test("Every key of a site's file is read")
     func everyKey() throws {
         let file = try folder.write(
-            "nickname: bob\nserver: b.example\nname: Bob's\nroot: https://b.example/sub/\n",
+            "nickname: bob\nserver: b.example\nname: Bob's\nroot: https://b.example/sub/\nbreakout: [main/omb]\n",
             to: "alice.yaml"
         )
         let site = try SiteConfig.load(file)
         #expect(site.nickname.rawValue == "bob")
         #expect(site.name == "Bob's")
         #expect(site.root == "https://b.example/sub/")
+        #expect(site.breakout.map(\.description) == ["main/omb/bob"])
     }
 
     @Test(

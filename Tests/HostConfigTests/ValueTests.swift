@@ -98,10 +98,37 @@ import Testing
         #expect(CPUCount.quota("150000 100000\n") == 2)
         #expect(CPUCount.quota("50000 100000\n") == 1)
         #expect(CPUCount.quota("max 100000\n") == nil)
-        #expect(CPUCount.groupPath("0::/a/b\n") == "/a/b")
-        #expect(CPUCount.groupPath("0::/\n") == "")
-        #expect(CPUCount.groupPath("1:cpu:/x\n") == nil)
+        #expect(ControlGroup.path("0::/a/b\n") == "/a/b")
+        #expect(ControlGroup.path("0::/\n") == "")
+        #expect(ControlGroup.path("1:cpu:/x\n") == nil)
         #expect(CPUCount.available() >= 1)
+    }
+
+    @Test("Memory is the machine's, cut by the control groups' limits")
+    func memorySize() {
+        #expect(MemorySize.total(procMeminfo: "MemTotal:       16384 kB\nMemFree: 1 kB\n") == .mebibytes(16))
+        #expect(MemorySize.total(procMeminfo: "MemFree: 1 kB\n") == nil)
+        #expect(MemorySize.limit("536870912\n") == .mebibytes(512))
+        #expect(MemorySize.limit("max\n") == nil)
+        #expect(MemorySize.available().map { $0 > .mebibytes(16) } == true)
+    }
+
+    @Test(
+        "A worker's limit is 512 MiB, less where the machine is small, what is said where something is said",
+        arguments: [
+            (1, 65_536, 512, 460), (2, 1024, 384, 345), (64, 2048, 64, 57), (4, 128, 64, 57),
+        ] as [(Int, Int64, Int64, Int64)]
+    )
+    func memoryLimits(workers: Int, available: Int64, hard: Int64, soft: Int64) {
+        var config = HostConfig(folder: "/")
+        let limits = config.memoryLimits(workers: workers, available: .mebibytes(available))
+        #expect(limits.hard == .mebibytes(hard))
+        #expect(limits.soft.bytes >> 20 == soft)
+        #expect(config.memoryLimits(workers: workers, available: nil).hard == .mebibytes(512))
+        config.workers.memoryLimit = .mebibytes(700)
+        config.queue.softlimit = .size(.mebibytes(600))
+        let said = config.memoryLimits(workers: workers, available: .mebibytes(available))
+        #expect(said.hard == .mebibytes(700) && said.soft == .mebibytes(600))
     }
 
     @Test("Keys that change nothing yet are named where they are set, and only there")
@@ -109,8 +136,7 @@ import Testing
         var config = HostConfig(folder: "/")
         #expect(config.keysWithoutEffect.isEmpty)
         config.queue.maxRetries = 3
-        config.queue.deadLetterDir = "dead"
-        config.workers.canary = .seconds(0)
-        #expect(config.keysWithoutEffect == ["workers.canary", "queue.dead_letter_dir"])
+        config.queue.monitor = MonitorTarget("udp://127.0.0.1:9999")
+        #expect(config.keysWithoutEffect == ["queue.monitor"])
     }
 }

@@ -37,7 +37,7 @@ import Testing
 
     @Test("A Unix socket is no public address")
     func unixSocket() throws {
-        #expect(!AddressGuard.isPublic(try SocketAddress(unixDomainSocketPath: "/tmp/s")))
+        #expect(!AddressGuard.isPublic(try SocketAddress(unixDomainSocketPath: "s")))
     }
 
     @Test(

@@ -18,10 +18,11 @@ import Testing
             "nonsense", "enqueue notice x.json", "enqueue -s alice", "enqueue -s ../x notice x.json",
             "enqueue -s alice --priority 10 notice x", "enqueue -s alice --delay soon notice x",
             "enqueue -s alice --delay 60d notice x", "enqueue -s alice --expires tomorrow notice x",
-            "enqueue -s alice --jsonl --dedupe k notice x", "update", "--update", "pause", "notice",
+            "enqueue -s alice --jsonl --dedupe k notice x", "update -s /", "update alice", "pause", "notice",
             "dead drop", "dead drop --all 17", "dead show", "dead list --reason tired", "dead list seventeen",
             "dead list --older-than old", "recipients remove -s alice omb", "recipients list omb",
-            "recipients remove -s alice omb --target t lines.jsonl", "status --jsno", "--stop --nonsense",
+            "recipients remove -s alice omb --target t lines.jsonl", "status --jsno", "--stop --nonsense", "sites drop",
+            "sites drop ../x", "--update -s", "--update --restart alice",
         ]
     )
     func usage(line: String) async {
@@ -39,16 +40,22 @@ import Testing
     func legacy() throws {
         let all = try parse("--config a.yaml --update -salice --restart --stop", as: LegacyCommand.self)
         #expect(all.update && all.restart && all.stop)
-        #expect(all.site?.name.rawValue == "alice")
+        #expect(all.site.map(\.text) == ["alice"])
         #expect(all.global.config == "a.yaml")
         #expect(try parse("-u -s alice", as: LegacyCommand.self).update)
         #expect(try parse("-r", as: LegacyCommand.self).restart)
-        #expect(try parse("-u --site=alice", as: LegacyCommand.self).site?.name.rawValue == "alice")
+        #expect(try parse("-u --site=alice", as: LegacyCommand.self).site.map(\.text) == ["alice"])
+        let both = try parse("-ur -s alice -sbob.example:8080 --no-wait", as: LegacyCommand.self)
+        #expect(both.update && both.restart && !both.stop && both.wait.noWait)
+        #expect(both.site.map(\.text) == ["alice", "bob.example:8080"])
+        // Its scripts all took -s; what is about all sites passes over it.
+        #expect(try parse("-salice --restart", as: LegacyCommand.self).restart)
+        #expect(try parse("--update", as: LegacyCommand.self).site.isEmpty)
     }
 
     @Test("A command is never taken for the old options")
     func commandBeforeLegacy() throws {
-        #expect(try parse("update -s alice", as: UpdateCommand.self).site.site.name.rawValue == "alice")
+        #expect(try parse("update -s alice", as: UpdateCommand.self).site.map(\.text) == ["alice"])
         #expect(try parse("enqueue -s alice notice --jsonl -", as: EnqueueCommand.self).jsonl)
         #expect(!LegacyCommand.isMeant(by: []))
         #expect(!LegacyCommand.isMeant(by: ["--help"]))

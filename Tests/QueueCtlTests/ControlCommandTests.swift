@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
 import FoundationEssentials
+import Glibc
 import Testing
 import TestSupport
+
+@testable import QueueCtl
 
 /// The built queuectl as a process, against a control socket that answers as hostd does.
 @Suite struct ControlCommandTests {
@@ -105,6 +108,31 @@ import TestSupport
         #expect(!run.errors.contains("\n"))
     }
 
+    @Test("status tells first what needs a person")
+    func attention() async throws {
+        let hostd = try await FakeHostd { _ in
+            .success(.object(["needs": .array([.string("the disk is full\u{1B}[2J")])]))
+        }
+        let lines = try await hostd.queuectl("status").output.split(separator: "\n")
+        #expect(lines.dropFirst(2).first?.hasPrefix("! the disk is full") == true)
+        #expect(!lines.joined().contains("\u{1B}"))
+        await hostd.stop()
+    }
+
+    @Test("A page without letters isn't the end where there is a next one")
+    func emptyPage() async throws {
+        let hostd = try await FakeHostd { request in
+            let after = request.arguments["after"]?.int ?? 0
+            let letters = after < 20_000 ? [] : [Self.letter(20_001)]
+            return .success(
+                .object(["items": .array(letters), "next": after < 20_000 ? .int(after + 10_000) : .null])
+            )
+        }
+        let run = try await hostd.queuectl("dead", "list", "--json", "--target", "http://rare/")
+        #expect(try Self.decode(run.output).array?.compactMap { $0["id"]?.int } == [20_001])
+        await hostd.stop()
+    }
+
     @Test("dead list pages through all of them, in JSON and for people")
     func deadList() async throws {
         let hostd = try await FakeHostd { .success(Self.page($0, of: 2500)) }
@@ -151,14 +179,33 @@ import TestSupport
     func deadChange() async throws {
         let hostd = try await FakeHostd { request in
             request.command == "dead.list"
-                ? .success(Self.page(request, of: 5)) : .success(.object(["count": .int(1234)]))
+                ? .success(Self.page(request, of: 5))
+                : .success(.object(["count": .int(1234), "refused": .int(request.command == "dead.requeue" ? 2 : 0)]))
         }
-        #expect(try await hostd.queuectl("dead", "requeue", "-q", "ombout").output == "1,234 requeued")
+        let requeued = try await hostd.queuectl("dead", "requeue", "-q", "ombout")
+        #expect(requeued.output == "1,234 requeued, 2 stay dead: queuectl dead list says why")
         #expect(
             hostd.requests.all.last?.arguments == ["queue": .string("ombout"), "dry_run": .bool(false)]
         )
         #expect(try await hostd.queuectl("dead", "drop", "--all", "--dry-run").output == "1,234 would be dropped")
         #expect(hostd.requests.all.last?.arguments == ["dry_run": .bool(true)])
+        let young = try await hostd.queuectl(
+            "dead",
+            "drop",
+            "--newer-than",
+            "2h",
+            "--reason",
+            "gone",
+            "--older-than",
+            "1m"
+        )
+        #expect(young.output == "1,234 dropped")
+        #expect(
+            hostd.requests.all.last?.arguments == [
+                "newer_than_ms": .int(7_200_000), "older_than_ms": .int(60_000), "reason": .string("gone"),
+                "dry_run": .bool(false),
+            ]
+        )
         let wrong = try await hostd.queuectl("dead", "drop", "2", "77")
         #expect(wrong.status == 1)
         #expect(hostd.requests.all.last?.command == "dead.list")
@@ -173,6 +220,73 @@ import TestSupport
         #expect(run.output == "update done\nrestart done\nstop done")
         #expect(hostd.requests.all.map(\.command) == ["update", "restart", "stop"])
         #expect(hostd.requests.all.first?.arguments == ["site": .string("alice")])
+        await hostd.stop()
+    }
+
+    @Test("update asks for each site by the name that it was given, and for all where none is; --no-wait says so")
+    func update() async throws {
+        let hostd = try await FakeHostd { request in
+            .success(.object(["text": .string("update \(request.arguments["site"]?.string ?? "all")")]))
+        }
+        let run = try await hostd.queuectl("update", "-s", "alice", "-s", "bob.example:81")
+        #expect(run.output == "update alice\nupdate bob.example:81")
+        #expect(try await hostd.queuectl("--update").output == "update all")
+        #expect(try await hostd.queuectl("update", "--no-wait").status == 0)
+        #expect(
+            hostd.requests.all.map(\.arguments) == [
+                ["site": .string("alice")], ["site": .string("bob.example:81")], [:], ["wait": .bool(false)],
+            ]
+        )
+        await hostd.stop()
+    }
+
+    @Test("stop returns when hostd's process is gone, with --no-wait at once")
+    func stopWaits() async throws {
+        let process = try ProcessRunner("sleep", ["60"])
+        let pid = process.pid
+        let hostd = try await FakeHostd { _ in
+            .success(.object(["pid": JSONValue(pid), "text": .string("it stops")]))
+        }
+        #expect(try await hostd.queuectl("stop", "--no-wait").output == "it stops")
+        async let run = hostd.queuectl("stop")
+        try await eventually("the request to stop") { hostd.requests.all.count == 2 }
+        await hostd.stop()
+        process.signal(SIGKILL)
+        try await process.exit()
+        let output = try await run.output
+        #expect(output.hasPrefix("stop: hostd (pid \(pid)) has stopped, "), "\(output)")
+    }
+
+    @Test("A process is known by its start, not by its number alone")
+    func processes() async throws {
+        let process = try ProcessRunner("sleep", ["60"])
+        let seen = try #require(RunningProcess(pid: process.pid))
+        #expect(seen.isRunning)
+        process.signal(SIGKILL)
+        try await process.exit()
+        #expect(!seen.isRunning)
+        #expect(RunningProcess(pid: process.pid) == nil)
+    }
+
+    @Test("A control socket of somebody else is refused with a sentence")
+    func foreignSocket() async throws {
+        try #require(geteuid() == 0, "only root can make a file somebody else's: run the tests in the container")
+        let hostd = try await FakeHostd { _ in .success(.null) }
+        #expect(chown(hostd.directory.file("control.sock"), 4711, 4711) == 0)
+        let run = try await hostd.queuectl("status")
+        #expect(run.status == 1)
+        #expect(run.errors.contains("belongs to user id 4711, not to you: refused"))
+        #expect(hostd.requests.all.isEmpty)
+        await hostd.stop()
+    }
+
+    @Test("sites drop names the site, and tells what is left")
+    func sitesDrop() async throws {
+        let hostd = try await FakeHostd { _ in .success(.object(["count": .int(1234), "dead": .int(2)])) }
+        let dry = try await hostd.queuectl("sites", "drop", "bob", "--dry-run")
+        #expect(dry.output == "1,234 would be dropped; 2 dead letters stay: queuectl dead drop -s bob")
+        #expect(hostd.requests.all.last?.command == "site.drop")
+        #expect(hostd.requests.all.last?.arguments == ["site": .string("bob"), "dry_run": .bool(true)])
         await hostd.stop()
     }
 

@@ -9,7 +9,7 @@ import Testing
 /// A full disk: the writer learns it, nothing acknowledged is lost, and once there is room it goes on.
 @Suite struct DiskFullTests {
     private let fixture: StoreFixture
-    /// An empty store has 20 pages.
+    /// An empty store has 22 pages.
     private static let pages = 100
     private static let payload = String(repeating: "x", count: 2000)
 

@@ -101,7 +101,7 @@ import Testing
                     queue: item.queue,
                     site: item.site,
                     key: "t",
-                    isOpen: true,
+                    state: .open,
                     nextAttemptMs: 9000,
                     openings: 1,
                     reason: ""

@@ -56,6 +56,20 @@ import Testing
         )
     }
 
+    @Test("What has a dedupe key stays for as long as that counts")
+    func keyed() async throws {
+        let store = try fixture.open()
+        try await store.commit { transaction in
+            for (key, end) in [("", 1000), ("old", 2000), ("young", 4000), ("", 6000)] as [(String, Int64)] {
+                try transaction.finish(try transaction.add(.make(key) { $0.dedupeKey = key }).id, nowMs: end)
+            }
+        }
+        let page = try await store.commit { try $0.forget(before: 5000, keyedBefore: 3000, after: 0, limit: 10) }
+        #expect(page.removed == 2)
+        #expect(try await store.commit { try $0.duplicate(.make { $0.dedupeKey = "young" }) } != nil)
+        #expect(try await store.commit { try $0.duplicate(.make { $0.dedupeKey = "old" }) } == nil)
+    }
+
     @Test("Shared bodies go with the last item of history, notices with theirs")
     func forgetWhatBelongs() async throws {
         let store = try fixture.open()

@@ -11,13 +11,18 @@ import Testing
 
     init() throws { fixture = try StoreFixture() }
 
-    private static func lane(_ key: String, next: Int64, isOpen: Bool = true, reason: String = "down") -> StoredLane {
+    private static func lane(
+        _ key: String,
+        next: Int64,
+        state: StoredLane.State = .open,
+        reason: String = "down"
+    ) -> StoredLane {
         StoredLane(
             hash: LaneHash(site: 1, queue: 2, key: key),
             queue: 2,
             site: 1,
             key: key,
-            isOpen: isOpen,
+            state: state,
             nextAttemptMs: next,
             openings: 3,
             reason: reason
@@ -47,7 +52,7 @@ import Testing
         let again = try await fixture.reopen(store)
         let lanes = try await again.fetch { try $0.lanes(limit: 10).map { $0.lane } }
         #expect(lanes == [Self.lane("b", next: 4000, reason: ""), last])
-        let figures = try await again.fetch { [try $0.openLanes(), try $0.nextLane()] }
+        let figures = try await again.fetch { [try $0.laneCounts()[.open], try $0.nextLane()] }
         #expect(figures == [2, 4000])
         let counted = try await again.commit { $0.laneCount }
         #expect(counted == 2)
@@ -62,7 +67,7 @@ import Testing
             let closed = try transaction.add(.to("closed"))
             try transaction.shut(a, next: 9000)
             try transaction.shut(b, next: 8000)
-            try transaction.shut(closed, next: 7000, isOpen: false)
+            try transaction.shut(closed, next: 7000, state: .closed)
             for _ in 0..<3 { try transaction.add(.to("a")) }
             try transaction.add(.to("closed"))
         }
@@ -72,7 +77,7 @@ import Testing
         #expect(found == ["b 0", "a 3"])
         let first = try await store.fetch { try $0.lanes(limit: 1).map { $0.lane.key } }
         #expect(first == ["b"])
-        let open = try await store.fetch { try $0.openLanes() }
+        let open = try await store.fetch { try $0.laneCounts()[.open] }
         #expect(open == 2)
     }
 
@@ -132,7 +137,7 @@ import Testing
 
     @Test("After a restart a closed lane is due at once, for what is parked there; an open one when it was")
     func restart() async throws {
-        let store = try await store([Self.lane("open", next: 9000), Self.lane("closed", next: 8000, isOpen: false)])
+        let store = try await store([Self.lane("open", next: 9000), Self.lane("closed", next: 8000, state: .closed)])
         let again = try await fixture.reopen(store)
         let due = try await again.commit { try $0.dueLanes(nowMs: 1, limit: 10, leaseMs: 30_000) }
         #expect(due.lanes.map(\.key) == ["closed"] && due.next == 9000)

@@ -81,7 +81,7 @@ import Testing
     @Test("A store of a newer hostd is refused, and not a byte of it changes")
     func newerSchema() async throws {
         let before = try await stopped { database in
-            try database.execute(sql: "INSERT INTO grdb_migrations (identifier) VALUES ('2')")
+            try database.execute(sql: "INSERT INTO grdb_migrations (identifier) VALUES ('999')")
         }
         let copy = fixture.directory.file("newer.db")
         try before.write(to: URL(filePath: copy))
@@ -94,7 +94,7 @@ import Testing
         _ = try await stopped()
         let copy = fixture.directory.file("newer.db")
         try fixture.change { database in
-            try database.execute(sql: "INSERT INTO grdb_migrations (identifier) VALUES ('2')")
+            try database.execute(sql: "INSERT INTO grdb_migrations (identifier) VALUES ('999')")
             // As a kill leaves it: the change is in the WAL only.
             for suffix in ["", "-wal"] {
                 try FileManager.default.copyItem(atPath: fixture.path + suffix, toPath: copy + suffix)

@@ -21,14 +21,15 @@ import Testing
         }
     }
 
-    @Test("A fresh store has the tables and indexes of version 1, and nothing else")
+    @Test("A fresh store has the tables and indexes of the newest version, and nothing else")
     func fresh() throws {
         _ = try fixture.open()
-        #expect(try names("table") == ["body", "grdb_migrations", "item", "lane", "meta", "name", "notice"])
+        #expect(try names("table") == ["block", "body", "grdb_migrations", "item", "lane", "meta", "name", "notice"])
         #expect(
             try names("index") == [
-                "body_hash", "item_dead", "item_dedupe", "item_delayed", "item_notice", "item_parked", "item_ready",
-                "lane_next", "notice_number", "notice_uri",
+                "body_hash", "item_dead", "item_dead_order", "item_dedupe", "item_delayed", "item_notice",
+                "item_parked", "item_ready",
+                "lane_key", "lane_next", "notice_number", "notice_uri",
             ]
         )
         #expect(try names("trigger").isEmpty && names("view").isEmpty)
@@ -40,7 +41,7 @@ import Testing
         let (applied, isComplete) = try fixture.look { database in
             (try Schema.migrator.appliedIdentifiers(database), try Schema.migrator.hasCompletedMigrations(database))
         }
-        #expect(applied == ["1"] && isComplete)
+        #expect(applied == ["1", "2", "3"] && isComplete)
     }
 
     @Test("Tables take only values of their columns' types")
@@ -67,6 +68,38 @@ import Testing
         #expect(Set(columns).subtracting(selected) == ["dedupe_hash", "reason", "text"])
     }
 
+    @Test("A store of version 1 is migrated: its items are there, and its file can shrink from now on")
+    func version1() async throws {
+        var configuration = Configuration()
+        configuration.journalMode = .wal
+        let old = try DatabaseQueue(path: fixture.path, configuration: configuration)
+        try Schema.migrator.migrate(old, upTo: "1")
+        try await old.write { database in
+            try database.execute(
+                sql: """
+                    INSERT INTO meta VALUES ('next_id', 100);
+                    INSERT INTO name VALUES (1, 'out'), (2, 'alice');
+                    INSERT INTO item (id, state, rank, seq, due, attempts, kills, maybe, queue, site, enqueued, expires,
+                        reason, payload)
+                    VALUES (7, 0, 10, 7, 0, 0, 0, 0, 1, 2, 1000, 0, NULL, x'41'),
+                        (8, 4, 10, 8, 9, 3, 0, 0, 1, 2, 1000, 0, 'gone', x'42');
+                    """
+            )
+        }
+        try old.close()
+        #expect(try fixture.number("PRAGMA auto_vacuum") == 0)
+
+        let store = try fixture.open()
+        #expect(store.givesBack && store.id > 0)
+        let (ready, dead) = try await store.fetch { reader in
+            (try reader.allReady().map(\.text), try reader.dead(DeadFilter(), after: 0, limit: 9, .whole).letters)
+        }
+        #expect(ready == ["A"] && dead.map(\.item.text) == ["B"] && dead.first?.item.attempts == 3)
+        #expect(try fixture.number("PRAGMA auto_vacuum") == 2)
+        let again = try await fixture.reopen(store)
+        #expect(again.id == store.id && again.givesBack)
+    }
+
     @Test("Opening a store again changes nothing of its schema")
     func again() throws {
         let definitions = { (database: Database) in
@@ -76,6 +109,6 @@ import Testing
         let first = try fixture.look(definitions)
         _ = try fixture.open()
         #expect(try fixture.look(definitions) == first)
-        #expect(first.count == 17)
+        #expect(first.count == 20)
     }
 }

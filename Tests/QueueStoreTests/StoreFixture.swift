@@ -13,8 +13,8 @@ struct StoreFixture: Sendable {
 
     init() throws { directory = try TemporaryDirectory() }
 
-    func open(maxPages: Int? = nil) throws -> QueueStore {
-        try QueueStore(path: path, maxPages: maxPages) { work in work() }
+    func open(maxPages: Int? = nil, diskFree: (@Sendable () -> Int64?)? = nil) throws -> QueueStore {
+        try QueueStore(path: path, maxPages: maxPages, diskFree: diskFree) { work in work() }
     }
 
     /// The store as the next start finds it.
@@ -52,10 +52,11 @@ extension QueueStore {
     /// `write`, awaited.
     @discardableResult
     func commit<Value: Sendable>(
+        _ kind: WriteKind = .upkeep,
         _ work: @escaping @Sendable (StoreTransaction) throws -> Value
     ) async throws -> Value {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
-            write { (transaction) throws(QueueStoreError) -> Value in
+            write(as: kind) { (transaction) throws(QueueStoreError) -> Value in
                 try typed { try work(transaction) }
             } completion: { result in
                 continuation.resume(with: result)
@@ -132,7 +133,7 @@ extension StoreTransaction {
     }
 
     /// Saves the lane of `item`, open until `next`.
-    func shut(_ item: StoredItem, next: Int64 = 5000, isOpen: Bool = true, reason: String = "down") throws {
+    func shut(_ item: StoredItem, next: Int64 = 5000, state: StoredLane.State = .open, reason: String = "down") throws {
         guard let hash = item.lane else { throw TestSupportError.missing("the lane of item \(item.id)") }
         try save(
             lane: StoredLane(
@@ -140,7 +141,7 @@ extension StoreTransaction {
                 queue: item.queue,
                 site: item.site,
                 key: item.laneName,
-                isOpen: isOpen,
+                state: state,
                 nextAttemptMs: next,
                 openings: 1,
                 reason: reason

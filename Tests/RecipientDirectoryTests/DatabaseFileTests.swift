@@ -2,17 +2,18 @@
 import Foundation
 import GRDB
 import QueueCore
+import TestSupport
 import Testing
 
 @testable import RecipientDirectory
 
 @Suite struct DatabaseFileTests {
-    private let folder: TemporaryFolder
+    private let folder: TemporaryDirectory
     private var path: String { "\(folder.path)/recipients.db" }
     private let site = SiteName(unchecked: "alice")
     private let omb = PluginName(unchecked: "omb")
 
-    init() throws { folder = try TemporaryFolder() }
+    init() throws { folder = try TemporaryDirectory() }
 
     private func mode(_ path: String) throws -> Int {
         try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)

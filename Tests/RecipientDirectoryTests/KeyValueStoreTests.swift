@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import QueueCore
+import TestSupport
 import Testing
 
 @testable import RecipientDirectory
 
 @Suite struct KeyValueStoreTests {
-    private let folder: TemporaryFolder
+    private let folder: TemporaryDirectory
     private let writer: KeyValueWriter
     private let reader: KeyValueReader
     private let site = SiteName(unchecked: "alice")
     private let plugin = PluginName(unchecked: "twitter")
 
     init() throws {
-        folder = try TemporaryFolder()
+        folder = try TemporaryDirectory()
         writer = try KeyValueWriter(path: "\(folder.path)/kv.db")
         reader = try KeyValueReader(path: "\(folder.path)/kv.db")
     }

@@ -2,19 +2,20 @@
 import Foundation
 import GRDB
 import QueueCore
+import TestSupport
 import Testing
 
 @testable import RecipientDirectory
 
 @Suite struct RecipientImportTests {
-    private let folder: TemporaryFolder
+    private let folder: TemporaryDirectory
     private let writer: RecipientWriter
     private let reader: RecipientReader
     private let site = SiteName(unchecked: "alice")
     private let omb = PluginName(unchecked: "omb")
 
     init() throws {
-        folder = try TemporaryFolder()
+        folder = try TemporaryDirectory()
         writer = try RecipientWriter(path: "\(folder.path)/recipients.db")
         reader = try RecipientReader(path: "\(folder.path)/recipients.db")
     }

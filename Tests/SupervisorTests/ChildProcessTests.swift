@@ -11,14 +11,16 @@ import Testing
     private func run(
         _ command: String,
         environment: [String] = ["PATH=/usr/bin:/bin"],
-        inherited: Int32? = nil
+        inherited: [Int32] = [],
+        hearsOutput: Bool = false
     ) async throws -> (output: String, cause: EndCause) {
         let program = ChildProcess.Program(path: "/bin/sh", arguments: ["sh", "-c"])
         let child = try ChildProcess.spawn(
             program,
             arguments: [command],
             environment: environment,
-            inherited: inherited
+            inherited: inherited,
+            hearsOutput: hearsOutput
         )
         defer { close(child.descriptor) }
         var cause: EndCause?
@@ -48,13 +50,24 @@ import Testing
         #expect(lines.last == "/dev/null")
     }
 
-    @Test("What it inherits is its descriptor 4")
+    @Test("What it inherits is its descriptors 4, 5, ..., in that order, whatever numbers they have here")
     func inherited() async throws {
         let directory = try TemporaryDirectory()
-        let descriptor = open(directory.file("lock"), O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
-        defer { close(descriptor) }
-        let (output, _) = try await run("readlink /proc/self/fd/4 >&3", inherited: descriptor)
-        #expect(output == directory.file("lock") + "\n")
+        let names = ["lock", "one", "two"]
+        let opened = names.map { open(directory.file($0), O_CREAT | O_RDWR | O_CLOEXEC, 0o600) }
+        defer { for descriptor in opened { close(descriptor) } }
+        let command = "for n in 4 5 6; do readlink /proc/self/fd/$n >&3; done"
+        let (output, _) = try await run(command, inherited: opened)
+        #expect(output.split(separator: "\n").map(String.init) == names.map(directory.file))
+        let (reversed, _) = try await run(command, inherited: opened.reversed())
+        #expect(reversed.split(separator: "\n").map(String.init) == names.reversed().map(directory.file))
+    }
+
+    @Test("What it prints comes over the channel where that is asked for")
+    func output() async throws {
+        let (output, cause) = try await run("echo out; echo err >&2; exit 3", hearsOutput: true)
+        #expect(output == "out\nerr\n")
+        #expect(cause == .exited(status: 3))
     }
 
     @Test("It is in a process group of its own, with no signal blocked or ignored")

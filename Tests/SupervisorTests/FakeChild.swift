@@ -6,7 +6,7 @@ import TestSupport
 /// A program that plays every role as a test wants it: a shell script that talks the child protocol over descriptor 3.
 ///
 /// What it does is in `NAME.mode` (the plugin and index, or the role) at its start; what it saw is in `journal`, a line
-/// each: NAME PID WHAT.
+/// each: NAME PID WHAT. How its deliveries ended is in `NAME.GENERATION.outcomes`, as JSON.
 enum FakeChild {
     static func program(in directory: TemporaryDirectory) throws -> ChildProcess.Program {
         let script = try directory.write(source, to: "child.sh")
@@ -31,15 +31,31 @@ enum FakeChild {
         note started
         while IFS= read -r line <&3; do
             case $line in
-            '{"configure"'*)
+            '{"configure"'* | '{"change"'*)
                 note "configured $line"
+                case $line in
+                '{"configure"'*)
+                    number '"generation":'
+                    generation=$number ;;
+                esac
                 if [ -n "$isReady" ]; then continue; fi
                 isReady=yes
                 case $mode in
                 crash) kill -SEGV $$ ;;
                 exit) exit 3 ;;
+                large) say '{"failed":{"_0":"its memory is 99 MiB"}}'; exit 75 ;;
                 fail) say '{"failed":{"_0":"the port is taken"}}'; exit 1 ;;
                 mute) note mute; while :; do sleep 1; done ;;
+                # Dies while it opens the site alice, unless that is to be left shut.
+                opening)
+                    case $line in
+                    *'"shutSites":["alice"]'*) note ready; say '{"ready":{}}' ;;
+                    *)  mkdir -p "$FLEET/var/journals"
+                        printf 'alice' >"$FLEET/var/journals/omb-$$.opening"
+                        kill -SEGV $$ ;;
+                    esac ;;
+                hunt) note ready; say '{"ready":{}}'; say '{"hunters":{"_0":["omb"]}}' ;;
+                badsite) say '{"siteState":{"_0":"alice","error":"no key"}}'; note ready; say '{"ready":{}}' ;;
                 *) note ready; say '{"ready":{}}' ;;
                 esac ;;
             '{"drain"'*)
@@ -50,7 +66,8 @@ enum FakeChild {
                 exit 0 ;;
             '{"ping"'*)
                 number '"_0":'
-                say "{\"pong\":{\"_0\":$number,\"_1\":{\"residentBytes\":1,\"inFlight\":7}}}" ;;
+                outcomes=$(cat "$FLEET/$name.$generation.outcomes" 2>/dev/null || echo '{}')
+                say "{\"pong\":{\"_0\":$number,\"_1\":{\"residentBytes\":1,\"inFlight\":7,\"outcomes\":$outcomes}}}" ;;
             '{"request"'*)
                 number '"id":'
                 case $line in

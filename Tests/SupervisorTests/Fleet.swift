@@ -6,6 +6,7 @@ import HostConfig
 import Logging
 import NIOPosix
 import QueueCore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -23,18 +24,23 @@ final class Fleet: Sendable {
 
     static let config = """
         state_dir: var
-        workers: { count: 2 }
+        workers: { count: 2, canary: 0s }
         queue: { listen: "", spawndelay: 10ms, drain_timeout: 20s }
         console: { listen: "" }
         """
     static let site = "server: alice.example\nplugins:\n  omb: {}\n"
 
-    /// `modes`: what the children do, by name or role (FakeChild).
+    /// Starts the supervisor; its children come by themselves.
+    ///
+    /// `after`: what an earlier image left. `modes`: what the children do, by name or role (FakeChild).
     init(
         config: String = Fleet.config,
         sites: [String: String] = ["alice": Fleet.site],
         modes: [String: String] = [:],
-        plugins: FakePlugins = FakePlugins()
+        plugins: FakePlugins = FakePlugins(),
+        memory: FakeMemory = FakeMemory(),
+        after handover: ((TemporaryDirectory, ChildProcess.Program) throws -> Handover)? = nil,
+        changing change: (TemporaryDirectory, inout SupervisorOptions) throws -> Void = { _, _ in }
     ) throws {
         let directory = try TemporaryDirectory()
         let file = try directory.write(config, to: "hostd.yaml")
@@ -43,19 +49,23 @@ final class Fleet: Sendable {
         var options = SupervisorOptions(configPath: file)
         options.program = try FakeChild.program(in: directory)
         options.logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
-        options.scan = { _, _ in await plugins.catalog }
+        options.residentBytes = { memory.bytes(of: $0) }
+        options.scan = { _, _ in await plugins.look() }
+        try change(directory, &options)
         let deployment = try Deployment.load(file, threads: nil)
+        let left = try handover?(directory, options.program)
         let supervisor = Supervisor(
             options: options,
             deployment: deployment,
-            state: try StateDirectory.open(deployment.config.stateDir),
+            state: try left.map { .adopted($0.stateDirectory, lock: $0.lock) }
+                ?? StateDirectory.open(deployment.config.stateDir),
             inbox: inbox,
             loop: MultiThreadedEventLoopGroup.singleton.next(),
             startedAt: .now
         )
         self.directory = directory
         self.plugins = plugins
-        status = Task { await supervisor.run() }
+        status = Task { await supervisor.run(after: left) }
         // SIGCHLD belongs to the test process as a whole; the supervisor only ever looks at its own children.
         children = Task { [inbox] in
             while !Task.isCancelled {
@@ -68,6 +78,17 @@ final class Fleet: Sendable {
     deinit { children.cancel() }
 
     func setMode(_ mode: String, of name: String) throws { try directory.write(mode, to: "\(name).mode") }
+
+    /// How the deliveries of queue omb ended in a worker.
+    func setOutcomes(done: Int, failed: Int, of name: String, generation: Int) throws {
+        try directory.write(
+            #"{"omb":{"done":\#(done),"failed":\#(failed)}}"#,
+            to: "\(name).\(generation).outcomes"
+        )
+    }
+
+    /// A new file in plugins.d; what the look at it finds is FakePlugins' affair.
+    func touchPlugins() throws { try directory.write("\(UInt64.random(in: 0...UInt64.max))", to: "plugins.d/omb.so") }
 
     // MARK: What the children saw
 
@@ -93,7 +114,7 @@ final class Fleet: Sendable {
     /// Waits until the journal has `count` such lines and returns them.
     @discardableResult
     func wait(_ name: String, _ what: String, count: Int = 1) async throws -> [Line] {
-        try await eventually("\(count) x \(name) \(what)") { lines(name, what).count >= count }
+        try await eventually("\(count) x \(name) \(what)", seen: seen) { lines(name, what).count >= count }
         return lines(name, what)
     }
 
@@ -101,10 +122,27 @@ final class Fleet: Sendable {
         journal.firstIndex { $0.name == name && $0.what.hasPrefix(what) }
     }
 
+    /// For a failed test's message.
+    private func seen() async -> String {
+        let states = await processes().map { row in
+            "\(row["role"]?.string ?? "") \(row["plugin"]?.string ?? "") \(row["state"]?.string ?? "")"
+        }
+        let lines = journal.map { "\($0.name) \($0.what.prefix(40))" }
+        return "processes \(states), journal \(lines)"
+    }
+
     // MARK: What the supervisor says
 
     func ask(_ command: String, _ arguments: [String: JSONValue] = [:]) async -> ControlReply {
-        await inbox.answer(ControlRequest(id: 1, command: command, arguments: arguments))
+        let answers = EventLog<ControlReply>()
+        Task { [inbox] in
+            answers.append(await inbox.answer(ControlRequest(id: 1, command: command, arguments: arguments)))
+        }
+        do {
+            return try await answers.first(within: .seconds(40), "an answer to \(command)") { _ in true }
+        } catch {
+            return ControlReply(id: 1, error: "\(error): \(journal.map { "\($0.name) \($0.what.prefix(60))" })")
+        }
     }
 
     func processes() async -> [JSONValue] { await ask("status").result?["processes"]?.array ?? [] }
@@ -114,7 +152,7 @@ final class Fleet: Sendable {
     }
 
     func waitForWorkers(_ count: Int) async throws {
-        try await eventually("\(count) workers ready") { await readyWorkers().count == count }
+        try await eventually("\(count) workers ready", seen: seen) { await readyWorkers().count == count }
     }
 
     // MARK: The end
@@ -136,12 +174,27 @@ final class Fleet: Sendable {
     }
 }
 
+/// How much memory children have; one that wasn't set has little.
+final class FakeMemory: Sendable {
+    private let sizes = Mutex<[pid_t: Int]>([:])
+
+    func set(_ mebibytes: Int, of pid: pid_t) { sizes.withLock { $0[pid] = mebibytes << 20 } }
+    func bytes(of pid: pid_t) -> Int { sizes.withLock { $0[pid] ?? 1 << 20 } }
+}
+
 /// What the next look at plugins.d finds.
 actor FakePlugins {
-    private(set) var catalog: PluginCatalog
+    private var catalog: PluginCatalog
+    /// How often somebody has looked.
+    private(set) var looks = 0
 
     init(_ descriptors: [String: PluginDescriptor] = ["omb": FakePlugins.descriptor()]) {
         catalog = Self.catalog(descriptors)
+    }
+
+    func look() -> PluginCatalog {
+        looks += 1
+        return catalog
     }
 
     func set(_ descriptors: [String: PluginDescriptor]) { catalog = Self.catalog(descriptors) }

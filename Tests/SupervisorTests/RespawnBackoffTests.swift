@@ -20,6 +20,17 @@ import Testing
         #expect(backoff.delay(afterLifeOf: .zero) == .seconds(2))
     }
 
+    @Test("A process that is there to die makes the next one wait longer only where it never was ready")
+    func expendable() {
+        var backoff = RespawnBackoff(base: .seconds(1))
+        backoff.isExpendable = true
+        for _ in 0..<5 { #expect(backoff.delay(afterLifeOf: .milliseconds(1)) == .seconds(1)) }
+        #expect(backoff.delay(afterLifeOf: .zero) == .seconds(2))
+        #expect(backoff.delay(afterLifeOf: .zero) == .seconds(4))
+        backoff.forgive()
+        #expect(backoff.delay(afterLifeOf: .zero) == .seconds(1))
+    }
+
     @Test("No spawndelay is no busy loop: from the second death on there is a wait")
     func zeroBase() {
         var backoff = RespawnBackoff(base: .zero)

@@ -1,49 +1,199 @@
 // SPDX-License-Identifier: Apache-2.0
+import QueueCore
 import Testing
 
 @testable import Supervisor
 
 @Suite struct RolloutStateMachineTests {
-    @Test("The old generation drains when the last new worker is ready, not before")
+    private static func worker(_ index: Int) -> SlotID {
+        .worker(PluginName(unchecked: "p"), generation: 2, index: index)
+    }
+    private let first = Self.worker(0)
+    private let second = Self.worker(1)
+    private let third = Self.worker(2)
+    private static let queue = QueueName(unchecked: "out")
+
+    private func rollout(
+        side: [SlotID]? = nil,
+        late: [SlotID] = [],
+        isNewCode: Bool = true,
+        isWatched: Bool = true
+    ) -> RolloutStateMachine {
+        let side = side ?? [first, second, third]
+        return RolloutStateMachine(side: side, late: late, isNewCode: isNewCode, isWatched: isWatched)
+    }
+
+    // MARK: Without a canary
+
+    @Test("Without a canary the old generation drains when the last new worker is ready, not before")
     func allReady() {
-        var rollout = RolloutStateMachine(workers: [0, 1, 2])
-        #expect(rollout.ready(1) == nil)
-        #expect(rollout.ready(0) == nil)
-        #expect(rollout.state == .starting(waitingFor: [2]))
-        #expect(rollout.ready(2) == .drainOld)
+        var rollout = rollout(isWatched: false)
+        #expect(rollout.canary == nil && rollout.firstAction == nil)
+        #expect([first, second, third].allSatisfy(rollout.wants))
+        #expect(rollout.ready(second) == nil)
+        #expect(rollout.ready(first) == nil)
+        #expect(rollout.state == .starting(waitingFor: [third]))
+        #expect(rollout.ready(third) == .finish)
         #expect(rollout.state == .done)
     }
 
-    @Test("The first new worker that ends before that undoes it, one that was ready too")
+    @Test("Code that is the same as before needs no canary, and isn't to blame for a site")
+    func sameCode() {
+        var rollout = rollout(isNewCode: false)
+        #expect(rollout.canary == nil)
+        #expect(rollout.siteFailed("alice") == nil)
+        #expect(rollout.ready(first) == nil)
+        #expect(rollout.ready(second) == nil)
+        #expect(rollout.ready(third) == .finish)
+    }
+
+    @Test("The first new worker that ends before all are ready undoes it, one that was ready too")
     func undone() {
-        var rollout = RolloutStateMachine(workers: [0, 1])
-        #expect(rollout.ready(0) == nil)
+        var rollout = rollout(isWatched: false)
+        #expect(rollout.ready(first) == nil)
         #expect(rollout.ended(cause: "signal 11") == .dropNew)
         #expect(rollout.state == .undone(reason: "signal 11"))
+        #expect(!rollout.wants(first) && !rollout.wants(second))
     }
 
     @Test("A worker that is ready twice, or isn't of this generation, counts for nothing")
     func strangers() {
-        var rollout = RolloutStateMachine(workers: [0, 1])
-        #expect(rollout.ready(0) == nil)
-        #expect(rollout.ready(0) == nil)
-        #expect(rollout.ready(7) == nil)
-        #expect(rollout.state == .starting(waitingFor: [1]))
+        var rollout = rollout(side: [first, second], isWatched: false)
+        #expect(rollout.ready(first) == nil)
+        #expect(rollout.ready(first) == nil)
+        #expect(rollout.ready(Self.worker(7)) == nil)
+        #expect(rollout.state == .starting(waitingFor: [second]))
     }
+
+    // MARK: The canary
+
+    @Test("The canary is alone until its time is up; then the rest start, then the old ones drain")
+    func canary() {
+        var rollout = rollout()
+        #expect(rollout.canary == first)
+        #expect(rollout.wants(first) && !rollout.wants(second) && !rollout.wants(third))
+        #expect(rollout.timeUp() == nil, "its time begins when it is ready")
+        #expect(rollout.ready(first) == .watch)
+        #expect(rollout.isWatching && !rollout.wants(second))
+        #expect(rollout.timeUp() == .startRest)
+        #expect(!rollout.isWatching && rollout.wants(second) && rollout.wants(third))
+        #expect(rollout.ready(second) == nil)
+        #expect(rollout.ready(third) == .finish)
+    }
+
+    @Test("A canary that is the only worker takes over when its time is up")
+    func onlyCanary() {
+        var rollout = rollout(side: [first])
+        #expect(rollout.ready(first) == .watch)
+        #expect(rollout.timeUp() == .finish)
+        #expect(rollout.state == .done)
+    }
+
+    @Test("So many good deliveries are enough, before the time is up")
+    func enough() {
+        var rollout = rollout()
+        #expect(rollout.ready(first) == .watch)
+        let old = CanaryJudgement.Baseline(meanwhile: [Self.queue: OutcomeTally(done: 900)])
+        #expect(rollout.observed([Self.queue: OutcomeTally(done: 199)], against: old) == nil)
+        #expect(rollout.observed([Self.queue: OutcomeTally(done: 200)], against: old) == .startRest)
+    }
+
+    @Test("A canary that fails clearly more often is dropped, and why is said")
+    func failing() {
+        var rollout = rollout()
+        #expect(rollout.ready(first) == .watch)
+        let old = CanaryJudgement.Baseline(meanwhile: [Self.queue: OutcomeTally(done: 900)])
+        #expect(rollout.observed([Self.queue: OutcomeTally(done: 0, failed: 4)], against: old) == nil)
+        #expect(rollout.observed([Self.queue: OutcomeTally(done: 10, failed: 300)], against: old) == .dropNew)
+        guard case .undone(let reason) = rollout.state else {
+            Issue.record("\(rollout.state)")
+            return
+        }
+        #expect(reason.hasPrefix("queue out: 300 of 310 deliveries failed"))
+    }
+
+    @Test("A canary that dies, or can't open a site, is dropped, before it is ready and after")
+    func canaryFails() {
+        for isReady in [false, true] {
+            for isDeath in [false, true] {
+                var rollout = rollout()
+                if isReady { #expect(rollout.ready(first) == .watch) }
+                let action = isDeath ? rollout.ended(cause: "why") : rollout.siteFailed("why")
+                #expect(action == .dropNew)
+                #expect(rollout.state == .undone(reason: "why"))
+            }
+        }
+    }
+
+    // MARK: Singletons
+
+    @Test("A singleton's worker isn't wanted before the old generation drains")
+    func singletonIsLate() {
+        var rollout = rollout(side: [second], late: [first])
+        #expect(rollout.canary == second)
+        #expect(!rollout.wants(first))
+        #expect(rollout.ready(second) == .watch)
+        #expect(!rollout.wants(first))
+        #expect(rollout.timeUp() == .handOver)
+        #expect(rollout.wants(first) && rollout.wants(second))
+        #expect(rollout.ready(second) == nil)
+        #expect(rollout.ready(first) == .finish)
+    }
+
+    @Test("With several beside it, it still comes last")
+    func singletonAfterRest() {
+        var rollout = rollout(side: [second, third], late: [first], isWatched: false)
+        #expect(!rollout.wants(first))
+        #expect(rollout.ready(second) == nil)
+        #expect(!rollout.wants(first))
+        #expect(rollout.ready(third) == .handOver)
+        #expect(rollout.ready(first) == .finish)
+    }
+
+    @Test("Where all workers are singletons the old ones drain first, and the new one is watched alone")
+    func onlySingletons() {
+        var rollout = rollout(side: [], late: [first])
+        #expect(rollout.firstAction == .handOver && rollout.canary == first)
+        #expect(rollout.ready(first) == .watch)
+        #expect(rollout.state == .proving)
+        #expect(rollout.timeUp() == .finish)
+    }
+
+    @Test("A singleton's worker that can't work brings the old code back")
+    func singletonFails() {
+        var dying = rollout(side: [second], late: [first], isWatched: false)
+        #expect(dying.ready(second) == .handOver)
+        #expect(dying.ended(cause: "signal 6") == .startOld)
+        #expect(dying.state == .rolledBack(reason: "signal 6"))
+        #expect(!dying.wants(first) && !dying.wants(second))
+
+        var closed = rollout(side: [], late: [first], isWatched: false)
+        #expect(closed.siteFailed("site alice") == .startOld)
+
+        var failing = rollout(side: [], late: [first])
+        #expect(failing.ready(first) == .watch)
+        let old = CanaryJudgement.Baseline(ever: [Self.queue: OutcomeTally(done: 900)])
+        #expect(failing.observed([Self.queue: OutcomeTally(failed: 30)], against: old) == .startOld)
+    }
+
+    // MARK: The end
 
     @Test(
         "A roll-out that is over stays as it is",
         arguments: [
-            { (rollout: inout RolloutStateMachine) in _ = rollout.ready(0) },
-            { (rollout: inout RolloutStateMachine) in _ = rollout.ended(cause: "first") },
+            { rollout in _ = rollout.ready(RolloutStateMachineTests.worker(0)) },
+            { rollout in _ = rollout.ended(cause: "first") },
         ] as [@Sendable (inout RolloutStateMachine) -> Void]
     )
     func over(_ finish: @Sendable (inout RolloutStateMachine) -> Void) {
-        var rollout = RolloutStateMachine(workers: [0])
+        var rollout = rollout(side: [first], isWatched: false)
         finish(&rollout)
         let before = rollout
-        #expect(rollout.ready(0) == nil)
+        #expect(rollout.ready(first) == nil)
         #expect(rollout.ended(cause: "later") == nil)
+        #expect(rollout.siteFailed("later") == nil)
+        #expect(rollout.timeUp() == nil)
+        #expect(rollout.observed([Self.queue: OutcomeTally(done: 999)], against: .init()) == nil)
         #expect(rollout == before)
     }
 }

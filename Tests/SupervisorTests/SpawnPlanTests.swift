@@ -41,7 +41,7 @@ import Testing
     @Test("An enabled plugin gets as many workers as asked for, each with its number and the same sites")
     func workers() throws {
         let plan = plan(try deployment(), running: [omb: running(generation: 4)])
-        let workers = try #require(plan.workers[omb])
+        let workers = plan.workers
         #expect(workers.map(\.index) == [0, 1, 2])
         #expect(workers.allSatisfy { $0.generation == 4 && $0.pluginPath == "/copy.so" })
         #expect(workers.allSatisfy { $0.sites.map(\.root) == ["http://alice.example/"] })
@@ -51,10 +51,10 @@ import Testing
     @Test("A queue for one worker per site is served by the first only")
     func singletons() throws {
         let some = FakePlugins.descriptor(queues: ["a", "b"], singletons: ["b"])
-        let mixed = try #require(plan(try deployment(), running: [omb: running(some)]).workers[omb])
-        #expect(mixed.map { $0.descriptor.handlers.map(\.queue.rawValue) } == [["a", "b"], ["a"], ["a"]])
+        let mixed = plan(try deployment(), running: [omb: running(some)]).workers
+        #expect(mixed.map { $0.queues.keys.map(\.rawValue).sorted() } == [["a", "b"], ["a"], ["a"]])
         let all = FakePlugins.descriptor(queues: ["a", "b"], singletons: ["a", "b"])
-        #expect(plan(try deployment(), running: [omb: running(all)]).workers[omb]?.count == 1)
+        #expect(plan(try deployment(), running: [omb: running(all)]).workers.count == 1)
     }
 
     @Test("A plugin that no site enables has no worker, and the broker doesn't hear of it")
@@ -84,8 +84,8 @@ import Testing
             ConfigKey(name: "colour", kind: .string, defaultValue: "red"), ConfigKey(name: "size", kind: .int),
         ]
         let deployment = try deployment(sites: ["alice": "server: a.example\nplugins: { omb: { size: 3 } }\n"])
-        let workers = plan(deployment, running: [omb: running(FakePlugins.descriptor(keys: keys))]).workers[omb]
-        #expect(workers?.first?.sites.first?.values == ["colour": "red", "size": "3"])
+        let workers = plan(deployment, running: [omb: running(FakePlugins.descriptor(keys: keys))]).workers
+        #expect(workers.first?.sites.first?.values == ["colour": "red", "size": "3"])
     }
 
     @Test("hostd.yaml reaches broker, workers and console")
@@ -114,7 +114,7 @@ import Testing
         #expect(plan.broker.maxRetries == 3 && plan.broker.targetConcurrency == 7)
         #expect(plan.broker.expiresMs == 3_600_000)
         #expect(plan.broker.priorities == [QueueName(unchecked: "omb"): 9])
-        let worker = plan.workers[omb]?.first
+        let worker = plan.workers.first
         #expect(worker?.httpTimeoutMs == 3000 && worker?.connectionsPerHost == 5 && worker?.allowPrivate == true)
         #expect(plan.console?.listenPort == 7999 && plan.console?.token == "t")
         #expect(plan.console?.controlSocket == "/state/control.sock")

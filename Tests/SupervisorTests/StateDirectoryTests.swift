@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import QueueCore
 import TestSupport
 import Testing
 
@@ -71,5 +72,19 @@ import Testing
         #expect(throws: SupervisorError.stateDirectoryForeign(foreign, owner: 4711)) {
             try StateDirectory.open(foreign)
         }
+    }
+
+    @Test("The place of a singleton's worker is taken once, whatever the generation, until its holder has gone")
+    func singletonLock() throws {
+        let directory = try TemporaryDirectory()
+        let state = try StateDirectory.open(directory.file("var"))
+        let (plugin, other) = (PluginName(unchecked: "omb"), PluginName(unchecked: "other"))
+        var held = try state.takeSingletonLock(of: .worker(plugin, generation: 9, index: 0))
+        #expect(held != nil)
+        #expect(try state.takeSingletonLock(of: .worker(plugin, generation: 1, index: 0)) == nil)
+        #expect(try state.takeSingletonLock(of: .worker(other, generation: 1, index: 0)) != nil)
+        held = nil
+        #expect(try state.takeSingletonLock(of: .worker(plugin, generation: 1, index: 0)) != nil)
+        #expect(held == nil)
     }
 }

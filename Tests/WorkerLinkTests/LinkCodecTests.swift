@@ -30,10 +30,26 @@ import WorkerLink
             generation: 3,
             pid: 77,
             journalPath: "j",
-            queues: [QueueCredit(queue: QueueName(unchecked: "ombout"), credit: 512)]
+            isHunter: true,
+            queues: Self.queues
         )
         guard case .hello(let back) = try roundTrip(.hello(hello)) else { throw LinkError.badValue("kind") }
         #expect(back == hello)
+    }
+
+    private static let queues = [
+        QueueCredit(queue: QueueName(unchecked: "ombout"), credit: 512),
+        QueueCredit(queue: QueueName(unchecked: "omb"), credit: 1, sites: .only(SiteName(unchecked: "alice"))),
+        QueueCredit(
+            queue: QueueName(unchecked: "profile"),
+            credit: 2,
+            sites: .except([SiteName(unchecked: "alice"), SiteName(unchecked: "bob")])
+        ),
+    ]
+
+    @Test("What a worker serves keeps the sites of each queue") func serve() throws {
+        guard case .serve(let back) = try roundTrip(.serve(Self.queues)) else { throw LinkError.badValue("kind") }
+        #expect(back == Self.queues)
     }
 
     @Test("Results keep outcome, staged items and one copy of a shared body") func results() throws {

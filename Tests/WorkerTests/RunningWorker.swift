@@ -12,23 +12,30 @@ import WorkerLink
 
 @testable import Worker
 
-/// A worker in this process, with a memory broker and a supervisor that a test plays.
+/// A worker in this process, with a fake broker and a supervisor that a test plays.
 final class RunningWorker: Sendable {
     let directory: TemporaryDirectory
     let said = EventLog<ChildMessage>()
     /// The exit status.
     let exits = EventLog<Int32>()
-    let broker = MemoryBroker.Notes()
+    let broker = FakeBrokerPort.Notes()
     let loop: any EventLoop
     let configuration: WorkerConfiguration
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let parts: NIOLoopBoundBox<(worker: Worker?, broker: MemoryBroker?)>
+    private let parts: NIOLoopBoundBox<(worker: Worker?, brokers: [PluginName: FakeBrokerPort])>
 
     /// With two sites, alice and bob; `bob` gets `values`.
-    init(bob values: [String: String] = [:], handlerTimeoutMs: Int = 60_000) async throws {
+    ///
+    /// `isShared`: minimal.c is in the same process, and writes its lines to `out`.
+    init(
+        bob values: [String: String] = [:],
+        handlerTimeoutMs: Int = 60_000,
+        isShared: Bool = false,
+        macros: [String: String] = [:]
+    ) async throws {
         let directory = try TemporaryDirectory()
         let path = directory.file("scripted.so")
-        try await CPlugin.build("scripted", to: path, adding: ["-pthread"])
+        try await CPlugin.build("scripted", to: path, macros: macros, adding: ["-pthread"])
         let descriptor = try LoadedPlugin(path: path).descriptor
         var configuration = WorkerConfiguration(
             plugin: PluginName(unchecked: "scripted"),
@@ -42,21 +49,38 @@ final class RunningWorker: Sendable {
         )
         configuration.handlerTimeoutMs = handlerTimeoutMs
         configuration.version = "1.2.3"
+        if isShared {
+            configuration.isShared = true
+            let path = directory.file("minimal.so")
+            try await CPlugin.build("minimal", to: path)
+            configuration.others = [
+                WorkerConfiguration(
+                    plugin: Self.minimal,
+                    pluginPath: path,
+                    descriptor: try LoadedPlugin(path: path).descriptor,
+                    generation: 2,
+                    index: 0,
+                    stateDirectory: directory.path,
+                    workerSocket: directory.file("worker.sock"),
+                    sites: [Self.site("alice", ["out": directory.file("out")])]
+                )
+            ]
+        }
         self.directory = directory
         self.configuration = configuration
         let loop = group.next()
         self.loop = loop
         let (said, exits, notes) = (said, exits, broker)
-        let parts = NIOLoopBoundBox<(worker: Worker?, broker: MemoryBroker?)>.makeBoxSendingValue(
-            (nil, nil),
+        let parts = NIOLoopBoundBox<(worker: Worker?, brokers: [PluginName: FakeBrokerPort])>.makeBoxSendingValue(
+            (nil, [:]),
             eventLoop: loop
         )
         self.parts = parts
         try await loop.submit {
             let surroundings = Worker.Surroundings(
-                port: { _, _ in
-                    let broker = MemoryBroker(loop: loop, notes: notes)
-                    parts.value.broker = broker
+                port: { configuration, _ in
+                    let broker = FakeBrokerPort(loop: loop, notes: notes)
+                    parts.value.brokers[configuration.plugin] = broker
                     return broker
                 },
                 send: { said.append($0) },
@@ -73,6 +97,8 @@ final class RunningWorker: Sendable {
             )
         }.get()
     }
+
+    static let minimal = PluginName(unchecked: "minimal")
 
     deinit { group.shutdownGracefully { _ in } }
 
@@ -98,18 +124,25 @@ final class RunningWorker: Sendable {
     }
 
     /// Delivers one item.
-    func deliver(_ id: UInt64, _ command: String, site: String = "alice", timeoutMs: UInt32 = 0) async throws {
+    func deliver(
+        _ id: UInt64,
+        _ command: String,
+        site: String = "alice",
+        timeoutMs: UInt32 = 0,
+        to plugin: PluginName = PluginName(unchecked: "scripted"),
+        queue: String = "in"
+    ) async throws {
         let parts = parts
         try await loop.submit {
             var item = DeliveredItem(
                 id: id,
                 item: id,
                 site: SiteName(unchecked: site),
-                queue: QueueName(unchecked: "in")
+                queue: QueueName(unchecked: queue)
             )
             item.payload = ByteSpan(offset: 0, count: UInt32(command.utf8.count))
             item.timeoutMs = timeoutMs
-            parts.value.broker?.deliver(DeliveredBatch(bytes: ByteBuffer(string: command), items: [item]))
+            parts.value.brokers[plugin]?.deliver(DeliveredBatch(bytes: ByteBuffer(string: command), items: [item]))
         }.get()
     }
 

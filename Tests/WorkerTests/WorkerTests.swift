@@ -51,6 +51,112 @@ import WorkerLink
         #expect(try await worker.run(4, "config open", site: "bob").text == "status=0 value=more generation=2")
     }
 
+    @Test("A site that is to be left shut is refused unopened, unless it is open; later it is opened")
+    func shutSite() async throws {
+        let worker = try await RunningWorker()
+        let bob = SiteName(unchecked: "bob")
+        var configuration = worker.configuration
+        configuration.shutSites = [bob]
+        try await worker.tell(.configure(.worker(configuration)))
+        _ = try await worker.said.first("ready") { $0 == .ready }
+        #expect(try await worker.run(1, "done").code == .done)
+        #expect(try await worker.run(2, "done", site: "bob").code == .giveBack)
+        #expect(worker.broker.sites.all == ["refuse bob"])
+        configuration.shutSites = []
+        try await worker.tell(.configure(.worker(configuration)))
+        #expect(try await worker.run(3, "done", site: "bob").code == .done)
+        configuration.shutSites = [bob]
+        try await worker.tell(.configure(.worker(configuration)))
+        #expect(try await worker.run(4, "done", site: "bob").code == .done)
+    }
+
+    @Test("A pong tells how deliveries ended, by queue")
+    func tallies() async throws {
+        let worker = try await RunningWorker(bob: ["open": "refuse"])
+        try await worker.start()
+        #expect(try await worker.run(1, "done").code == .done)
+        #expect(try await worker.run(2, "config site.nickname").code == .discard)
+        #expect(try await worker.run(3, "done", site: "bob").code == .giveBack)
+        try await worker.tell(.ping(0))
+        let pong = try await worker.said.first("pong") { if case .pong = $0 { true } else { false } }
+        guard case .pong(0, let vitals) = pong else { throw TestSupportError.cannotCreate("pong", reason: "\(pong)") }
+        #expect(vitals.outcomes == [QueueName(unchecked: "in"): OutcomeTally(done: 1, failed: 1)])
+    }
+
+    @Test("A change of some sites leaves the others alone; the same configuration again changes nothing")
+    func sitesChange() async throws {
+        let worker = try await RunningWorker()
+        try await worker.start()
+        try await worker.tell(.configure(.worker(worker.configuration)))
+        #expect(try await worker.run(1, "config site.root").text == "status=0 value=http://alice.example/ generation=1")
+        var alice = RunningWorker.site("alice")
+        alice.root = "http://other.example/"
+        let change = SitesChange(changed: [alice, RunningWorker.site("carol")], removed: [SiteName(unchecked: "bob")])
+        try await worker.tell(.change(.worker(change)))
+        #expect(try await worker.run(2, "config site.root").text == "status=0 value=http://other.example/ generation=2")
+        #expect(try await worker.run(3, "done", site: "carol").code == .done)
+        #expect(try await worker.run(4, "done", site: "bob").code == .giveBack)
+        #expect(worker.broker.sites.all == ["refuse bob"])
+        // Back again: as if it had never gone.
+        try await worker.tell(.change(.worker(SitesChange(changed: [RunningWorker.site("bob")]))))
+        #expect(try await worker.run(5, "done", site: "bob").code == .done)
+        #expect(worker.broker.sites.all == ["refuse bob", "accept bob"])
+    }
+
+    @Test(
+        "A plugin that can't change an open site gets it anew, once, with what is wanted by then; no other site moves"
+    )
+    func reopens() async throws {
+        let worker = try await RunningWorker(macros: ["NO_RECONFIGURE": "1"])
+        try await worker.start()
+        try await worker.deliver(1, "timer 100", site: "bob")
+        var bob = RunningWorker.site("bob")
+        for root in ["http://b2.example/", "http://b3.example/"] {
+            bob.root = root
+            var next = worker.configuration
+            next.sites = [RunningWorker.site("alice"), bob]
+            try await worker.tell(.configure(.worker(next)))
+        }
+        #expect(try await worker.result(1).text == "fired")
+        try await eventually("bob is open again") { worker.broker.sites.all.contains("accept bob") }
+        #expect(
+            try await worker.run(2, "config site.root", site: "bob").text
+                == "status=0 value=http://b3.example/ generation=1"
+        )
+        #expect(try await worker.run(3, "config site.root").text == "status=0 value=http://alice.example/ generation=1")
+        #expect(worker.broker.sites.all == ["refuse bob", "accept bob"])
+        #expect(!worker.said.all.contains { if case .siteState = $0 { true } else { false } })
+    }
+
+    @Test("Settings that the plugin refuses are told, and told to be well again")
+    func refusedSettings() async throws {
+        let worker = try await RunningWorker()
+        try await worker.start()
+        let bob = SiteName(unchecked: "bob")
+        for values in [["open": "refuse"], ["open": "yes"]] {
+            try await worker.tell(.change(.worker(SitesChange(changed: [RunningWorker.site("bob", values)]))))
+        }
+        let states = worker.said.all.compactMap {
+            if case .siteState(bob, let error) = $0 { error ?? "well" } else { nil }
+        }
+        #expect(states.count == 2)
+        #expect(states.first?.contains("told to refuse") == true && states.last == "well")
+        #expect(try await worker.run(1, "config open", site: "bob").text == "status=0 value=yes generation=2")
+    }
+
+    @Test("settle is answered once a site that drains is closed")
+    func settles() async throws {
+        let worker = try await RunningWorker()
+        try await worker.start()
+        try await worker.deliver(1, "timer 1000", site: "bob")
+        try await worker.tell(.change(.worker(SitesChange(removed: [SiteName(unchecked: "bob")]))))
+        try await worker.tell(.request(ControlRequest(id: 8, command: "settle")))
+        let replies = { worker.said.all.contains { if case .reply(let reply) = $0 { reply.id == 8 } else { false } } }
+        #expect(!replies())
+        #expect(try await worker.result(1).text == "fired")
+        try await eventually("the answer") { replies() }
+    }
+
     @Test("A drain lets what is in flight end, closes all and exits 0")
     func drains() async throws {
         let worker = try await RunningWorker()
@@ -109,5 +215,30 @@ import WorkerLink
         #expect(replies.map(\.id) == [5, 6])
         #expect(replies.first?.result?.array?.first?["value"]?.int == 2)
         #expect(replies.last?.error == "a worker has no command \"dance\"")
+    }
+
+    @Test("A changed breakout changes what the worker serves, without a new start")
+    func serves() async throws {
+        let worker = try await RunningWorker()
+        try await worker.start()
+        var next = worker.configuration
+        next.queues = [QueueName(unchecked: "in"): .except([SiteName(unchecked: "bob")])]
+        try await worker.tell(.configure(.worker(next)))
+        #expect(worker.broker.sites.all == ["serve in \(SiteScope.except([SiteName(unchecked: "bob")]))"])
+        try await worker.tell(.configure(.worker(next)))
+        #expect(worker.broker.sites.all.count == 1)
+        #expect(try await worker.run(1, "done").code == .done)
+    }
+
+    @Test("Past the soft limit before it has begun it claims nothing, says why and exits 75")
+    func tooLarge() async throws {
+        let worker = try await RunningWorker()
+        var configuration = worker.configuration
+        configuration.softLimitBytes = 1 << 20
+        try await worker.tell(.configure(.worker(configuration)))
+        #expect(try await worker.exits.next() == 75)
+        let failed = try await worker.said.first("the failure") { if case .failed = $0 { true } else { false } }
+        #expect("\(failed)".contains("past queue.softlimit (1 MiB)"))
+        #expect(!worker.said.all.contains(.ready))
     }
 }

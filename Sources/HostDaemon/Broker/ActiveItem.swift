@@ -15,8 +15,12 @@ final class ActiveItem {
     var deliveries = 0
     /// Steady milliseconds of the last claim.
     var claimedMs: Int64 = 0
-    /// It killed a worker, or was in a handler beside others when one died: it runs alone until that is settled.
+    /// It killed a worker, or was in a handler when one died: it runs alone until that is settled.
     var isSuspect: Bool
+    /// It is claimed as a suspect: alone, in a worker that has nothing else in flight.
+    var isHunted = false
+    /// It was in a handler when a worker died in another item's handle(): a second time makes it a suspect too.
+    var wasBeside = false
     /// An earlier delivery may have been carried out.
     var mayBeDuplicate: Bool
 

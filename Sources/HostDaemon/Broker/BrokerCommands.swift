@@ -27,6 +27,13 @@ struct BrokerCommands {
         case "dead.drop": deadDrop(request)
         case "notice": notice(request)
         case "pause", "resume": pause(request)
+        case "site.drop": siteDrop(request)
+        case "target.show": targetShow(request)
+        case "target.retry": targetRetry(request)
+        case "target.replay": targetReplay(request)
+        case "target.block": targetBlock(request)
+        case "target.unblock": targetUnblock(request)
+        case "target.blocks": targetBlocks(request)
         default: reply(ControlReply(id: request.id, error: "the broker has no command \"\(request.command)\""))
         }
     }
@@ -55,6 +62,7 @@ struct BrokerCommands {
         let site = request.arguments["site"]?.string
         let after = request.arguments["after"]?.int ?? 0
         let reply = reply
+        let ahead = core.clock.wallMs - core.clock.steadyMs
         core.dispatcher.flushWrites()
         core.store.read { (reader) throws(QueueStoreError) in
             var all: [(NoticeRow, NoticeCounts, [NoticeItem])] = []
@@ -79,18 +87,24 @@ struct BrokerCommands {
                     )
                 )
             case .success(let all):
-                let notices = all.map { Self.describe($0.0, $0.1, $0.2) }
+                // The store has steady times.
+                let notices = all.map { Self.describe($0.0, $0.1, $0.2, aheadMs: ahead) }
                 reply(ControlReply(id: request.id, result: .object(["notices": .array(notices)])))
             }
         }
     }
 
-    private static func describe(_ row: NoticeRow, _ counts: NoticeCounts, _ items: [NoticeItem]) -> JSONValue {
+    private static func describe(
+        _ row: NoticeRow,
+        _ counts: NoticeCounts,
+        _ items: [NoticeItem],
+        aheadMs: Int64
+    ) -> JSONValue {
         let described = items.map { item -> JSONValue in
             .object([
                 "id": JSONValue(item.id), "queue": .string(item.queue), "target": .string(item.target),
                 "state": .string(stateWord(item)), "attempts": JSONValue(item.attempts),
-                "next_attempt": item.nextAttemptMs > 0 ? .string(time(item.nextAttemptMs)) : .null,
+                "next_attempt": moment(item.nextAttemptMs, aheadMs: aheadMs),
                 "reason": .string(item.reason), "text": .string(item.text),
             ])
         }
@@ -167,5 +181,10 @@ struct BrokerCommands {
 
     static func time(_ ms: Int64) -> String {
         LogTime(milliseconds: ms).description
+    }
+
+    /// null: there is no such time.
+    static func moment(_ ms: Int64, aheadMs: Int64 = 0) -> JSONValue {
+        ms > 0 && ms != StoredLane.never ? .string(time(ms + aheadMs)) : .null
     }
 }

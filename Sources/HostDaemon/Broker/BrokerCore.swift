@@ -25,6 +25,8 @@ final class BrokerCore {
     /// Producers that wait for it to go down.
     private var throttled: [() -> Void] = []
     private var distributor: NoticeDistributor?
+    private(set) lazy var upkeep = StoreUpkeep(self)
+    private(set) lazy var deadFiles = DeadLetterFiles(loop: loop, store: store, clock: clock, log: log)
     var lastTopicID = 0
 
     /// Past this, producers are slowed by TCP; below half of it they go on.
@@ -89,7 +91,8 @@ final class BrokerCore {
                 let distributor = NoticeDistributor(core, line)
                 core.distributor = distributor
                 core.dispatcher.add(distributor, to: line)
-                core.scheduleForgetting()
+                core.upkeep.start()
+                core.deadFiles.use(core.configuration.deadLetterDirectory)
                 completion(nil)
             }
         }
@@ -100,6 +103,14 @@ final class BrokerCore {
         directory = SiteDirectory(configuration)
         destinations = Self.destinations(configuration, directory)
         dispatcher.configure(Self.settings(configuration), directory: directory)
+        upkeep.measured()
+        deadFiles.use(configuration.deadLetterDirectory)
+    }
+
+    func change(_ sites: SitesChange<SiteEntry>) {
+        var next = configuration
+        next.sites = sites.applied(to: next.sites)
+        configure(next)
     }
 
     // MARK: Enqueue
@@ -119,7 +130,7 @@ final class BrokerCore {
         let queueing = zip(items, distributions).count { $0.queue == QueueName.notice.rawValue && $1 == nil }
         distributor?.queueing(queueing)
         let me = NIOLoopBound(self, eventLoop: loop)
-        store.write { (transaction) throws(QueueStoreError) in
+        store.write(as: items.isEmpty ? .upkeep : .intake) { (transaction) throws(QueueStoreError) in
             var stored = StoredItems()
             for (var item, distribution) in zip(items, distributions) {
                 if let distribution {
@@ -196,29 +207,14 @@ final class BrokerCore {
 
     private func stored(_ bytes: Int) {
         unstoredBytes -= bytes
+        upkeep.measured()
+        letProducersGoOn()
+    }
+
+    func letProducersGoOn() {
         guard unstoredBytes < Self.highWater / 2, !throttled.isEmpty else { return }
         let waiting = throttled
         throttled = []
         for work in waiting { work() }
-    }
-
-    // MARK: History
-
-    /// Every minute, and at once again while there is more: what ended before `queue.history` goes.
-    private func scheduleForgetting(after place: Int64 = 0, in wait: TimeAmount = .seconds(60)) {
-        let me = NIOLoopBound(self, eventLoop: loop)
-        loop.scheduleTask(in: wait) {
-            let core = me.value
-            let before = core.clock.wallMs - max(core.configuration.historyMs, core.configuration.dedupeWindowMs)
-            core.store.write { (transaction) throws(QueueStoreError) in
-                try transaction.forget(before: before, after: place, limit: 500)
-            } completion: { result in
-                guard case .success(let (_, next)) = result, let next else {
-                    me.value.scheduleForgetting()
-                    return
-                }
-                me.value.scheduleForgetting(after: next, in: .milliseconds(20))
-            }
-        }
     }
 }

@@ -10,11 +10,13 @@ import QueueStore
 package enum BrokerMain {
     /// Serves until the supervisor says drain or is gone; returns the process's exit status.
     package static func run(channelDescriptor: Int32 = ChildChannel.descriptor) -> Int32 {
+        // Before anything else is opened, which would take their numbers where there are none.
+        let doors = BrokerDoors.inherited()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
         let promise = loop.makePromise(of: Int32.self)
         loop.execute {
-            let process = BrokerProcess(loop: loop, group: group, exit: promise)
+            let process = BrokerProcess(loop: loop, group: group, doors: doors, exit: promise)
             process.open(channelDescriptor)
         }
         do {
@@ -31,6 +33,7 @@ package enum BrokerMain {
 private final class BrokerProcess {
     private let loop: any EventLoop
     private let group: MultiThreadedEventLoopGroup
+    private let doors: BrokerDoors?
     private let exit: EventLoopPromise<Int32>
     private let log = Logger(label: "broker")
     private var channel: ChildChannel?
@@ -38,11 +41,26 @@ private final class BrokerProcess {
     private var listeners: Listeners?
     private var early: [SupervisorMessage] = []
     private var isDraining = false
+    private let memoryLog: MemoryLog
 
-    init(loop: any EventLoop, group: MultiThreadedEventLoopGroup, exit: EventLoopPromise<Int32>) {
+    /// Of a drain's time, so much is for the workers; the rest is for producers and the store.
+    private static let workersShare = 0.8
+    /// Clients that don't close their end are not waited for any longer.
+    private static let goodbye = TimeAmount.milliseconds(500)
+
+    init(
+        loop: any EventLoop,
+        group: MultiThreadedEventLoopGroup,
+        doors: BrokerDoors?,
+        exit: EventLoopPromise<Int32>
+    ) {
         self.loop = loop
         self.group = group
+        self.doors = doors
         self.exit = exit
+        memoryLog = MemoryLog(loop: loop) { [log] fields in
+            log.debug("memory", metadata: fields.mapValues { "\($0)" })
+        }
     }
 
     func open(_ descriptor: Int32) {
@@ -52,7 +70,7 @@ private final class BrokerProcess {
             me.value.receive(message)
         } lost: {
             me.value.log.info("the supervisor is gone: the broker ends")
-            me.value.drain()
+            me.value.drain(within: .zero)
         }.whenComplete { result in
             switch result {
             case .success(let channel):
@@ -72,8 +90,10 @@ private final class BrokerProcess {
         switch message {
         case .configure(.broker(let configuration)):
             if let core { core.configure(configuration) } else { start(configuration) }
-        case .configure: fail("the supervisor sent another role's configuration")
-        case .drain: drain()
+            memoryLog.set(configuration.debugMemory)
+        case .change(.broker(let change)): core?.change(change)
+        case .configure, .change: fail("the supervisor sent another role's configuration")
+        case .drain(let timeoutMs): drain(within: .milliseconds(Int64(Double(timeoutMs) * Self.workersShare)))
         case .ping(let number):
             let inFlight = core?.dispatcher.lines.values.reduce(0) { sum, line in
                 line.sources.values.reduce(sum) { $0 + $1.claimed }
@@ -101,14 +121,16 @@ private final class BrokerProcess {
             fail("\(error)")
             return
         }
+        store.holdReserve()
         let core = BrokerCore(
             configuration: configuration,
             loop: loop,
             store: store,
-            clock: SystemBrokerClock(),
+            clock: SystemBrokerClock(stateDirectory: configuration.stateDirectory),
             log: log
         )
         core.sendCommand = { channel.send(.command($0, $1)) }
+        core.dispatcher.sendHunted = { channel.send(.hunters($0)) }
         let listeners = Listeners(core, WorkerRegistry(loop: loop, log: log))
         self.core = core
         self.listeners = listeners
@@ -126,7 +148,7 @@ private final class BrokerProcess {
         guard let listeners, let core else { return }
         let me = NIOLoopBound(self, eventLoop: loop)
         let address = core.configuration.listenHost.map { "\($0):\(core.configuration.listenPort)" } ?? ""
-        listeners.open(group: group).whenComplete { result in
+        listeners.open(group: group, doors: doors).whenComplete { result in
             switch result {
             case .success: me.value.channel?.send(.ready)
             case .failure(let error):
@@ -145,25 +167,50 @@ private final class BrokerProcess {
         channel.sendLast(.failed(text)).whenComplete { _ in exit.succeed(1) }
     }
 
-    /// Takes no more, writes what there is, and ends.
-    private func drain() {
+    /// Hands out no more, lets workers settle what they hold while producers are served on, and ends.
+    private func drain(within limit: TimeAmount) {
         guard !isDraining else { return }
         isDraining = true
-        listeners?.close()
-        let channel = channel
-        let exit = exit
-        guard let core else {
+        guard let core, let listeners else {
+            doors?.close()
             exit.succeed(0)
             return
         }
         core.dispatcher.isStopping = true
+        let me = NIOLoopBound(self, eventLoop: loop)
+        wait(within: limit, while: { listeners.inFlight > 0 }) {
+            listeners.close()
+            listeners.endSessions()
+            me.value.wait(within: Self.goodbye, while: { listeners.hasSessions }) { me.value.end() }
+        }
+    }
+
+    /// Looks again and again: a drain is rare, and what it waits for comes from many sides.
+    private func wait(within limit: TimeAmount, while condition: @escaping () -> Bool, then next: @escaping () -> Void)
+    {
+        guard condition(), limit > .zero else { return next() }
+        let pause = TimeAmount.milliseconds(10)
+        let bound = NIOLoopBound((self, condition, next), eventLoop: loop)
+        loop.scheduleTask(in: pause) {
+            let (process, condition, next) = bound.value
+            process.wait(within: limit - pause, while: condition, then: next)
+        }
+    }
+
+    /// Writes what there is.
+    private func end() {
+        guard let core else { return }
+        let channel = channel
+        let exit = exit
         core.dispatcher.flushWrites()
-        core.store.close {
-            guard let channel else {
-                exit.succeed(0)
-                return
+        core.deadFiles.stop {
+            core.store.close {
+                guard let channel else {
+                    exit.succeed(0)
+                    return
+                }
+                channel.sendLast(.drained).whenComplete { _ in exit.succeed(0) }
             }
-            channel.sendLast(.drained).whenComplete { _ in exit.succeed(0) }
         }
     }
 }

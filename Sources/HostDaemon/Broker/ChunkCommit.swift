@@ -25,7 +25,7 @@ extension BrokerCore {
         let steady = clock.steadyMs
         let since = wall - configuration.dedupeWindowMs
         let me = NIOLoopBound((self, item), eventLoop: loop)
-        store.write { (transaction) throws(QueueStoreError) in
+        store.write(as: .intake) { (transaction) throws(QueueStoreError) in
             var stored = StoredItems()
             // A delete frame came while the handler ran: nothing is staged of a notice that is gone.
             guard try transaction.isWaiting(row.id) else { return (stored, Int64(0)) }
@@ -37,6 +37,12 @@ extension BrokerCore {
             return (stored, try transaction.advance(row.id, cursor: cursor, rank: next))
         } completion: { result in
             let (core, item) = me.value
+            if case .failure(.diskFull) = result {
+                core.log.error("a chunk could not be stored: no room; tried again in a second")
+                // The same chunk: its handler doesn't run again for want of room.
+                core.dispatcher.retryLater { _ in me.value.0.commitChunk(item, outcome, staged) }
+                return
+            }
             core.committed(item, cursor, next, result)
         }
     }

@@ -22,6 +22,7 @@ extension BrokerCommands {
             filter.reason = reason
         }
         if let age = request.arguments["older_than_ms"]?.int { filter.diedBefore = core.clock.wallMs - age }
+        if let age = request.arguments["newer_than_ms"]?.int { filter.diedAfter = core.clock.wallMs - age }
         return filter
     }
 
@@ -31,15 +32,15 @@ extension BrokerCommands {
         let limit = min(Self.page, max(1, Int(request.arguments["limit"]?.int ?? Int64(Self.page))))
         read(request) { (reader) throws(QueueStoreError) in
             try reader.dead(filter, after: after, limit: limit)
-        } _: { letters in
+        } _: { page in
             .object([
-                "items": .array(letters.map { .object(Self.describe($0)) }),
-                "next": letters.count == limit ? JSONValue(letters.last?.item.id ?? 0) : .null,
+                "items": .array(page.letters.map { .object(Self.describe($0)) }),
+                "next": page.next.map { JSONValue($0) } ?? .null,
             ])
         }
     }
 
-    private static func describe(_ letter: DeadLetter) -> [String: JSONValue] {
+    static func describe(_ letter: DeadLetter) -> [String: JSONValue] {
         [
             "id": JSONValue(letter.item.id), "site": .string(letter.site), "queue": .string(letter.queue),
             "target": .string(letter.item.target), "reason": .string(letter.reason), "text": .string(letter.text),
@@ -79,7 +80,32 @@ extension BrokerCommands {
     func deadRequeue(_ request: ControlRequest) {
         guard let filter = filter(request) else { return }
         if request.arguments["dry_run"]?.bool == true { return countDead(request, filter) }
-        requeue(request, filter, after: 0, done: 0, refused: 0)
+        upToNow(request, filter) { commands, request, filter in
+            commands.requeue(request, filter, after: 0, done: 0, refused: 0)
+        }
+    }
+
+    /// What dies later isn't meant: the command comes to an end, also while items die as fast as it goes.
+    private func upToNow(
+        _ request: ControlRequest,
+        _ filter: DeadFilter,
+        _ go: @escaping (BrokerCommands, ControlRequest, DeadFilter) -> Void
+    ) {
+        // An item that has just died is in the store before its page is read.
+        core.dispatcher.flushWrites()
+        let me = NIOLoopBound((self, go), eventLoop: core.loop)
+        core.store.read { (reader) throws(QueueStoreError) in
+            try reader.lastDead()
+        } completion: { result in
+            let (commands, go) = me.value
+            switch result {
+            case .failure(let error): commands.reply(ControlReply(id: request.id, error: "\(error)"))
+            case .success(let last):
+                var filter = filter
+                filter.lastID = last
+                go(commands, request, filter)
+            }
+        }
     }
 
     /// Page after page, so that a million dead letters hold up nobody.
@@ -100,8 +126,8 @@ extension BrokerCommands {
                 commands.core.dispatcher.arrived(page.items) { page.names[$0] ?? "" }
                 let done = done + page.items.count
                 let refused = refused + page.refused
-                if let last = page.last {
-                    commands.requeue(request, filter, after: last, done: done, refused: refused)
+                if let next = page.next {
+                    commands.requeue(request, filter, after: next, done: done, refused: refused)
                     return
                 }
                 let members = ["count": JSONValue(done), "refused": JSONValue(refused)]
@@ -127,7 +153,9 @@ extension BrokerCommands {
     func deadDrop(_ request: ControlRequest) {
         guard let filter = filter(request) else { return }
         if request.arguments["dry_run"]?.bool == true { return countDead(request, filter) }
-        drop(request, filter, after: 0, done: 0)
+        upToNow(request, filter) { commands, request, filter in
+            commands.drop(request, filter, after: 0, done: 0)
+        }
     }
 
     private func drop(_ request: ControlRequest, _ filter: DeadFilter, after: Int64, done: Int) {
@@ -138,12 +166,13 @@ extension BrokerCommands {
             let (commands, request) = me.value
             switch result {
             case .failure(let error): commands.reply(ControlReply(id: request.id, error: "\(error)"))
-            case .success(let (count, last)):
-                guard let last else {
+            case .success(let (count, next)):
+                let done = done + count
+                guard let next else {
                     commands.reply(ControlReply(id: request.id, result: .object(["count": JSONValue(done)])))
                     return
                 }
-                commands.drop(request, filter, after: last, done: done + count)
+                commands.drop(request, filter, after: next, done: done)
             }
         }
     }
@@ -153,10 +182,10 @@ extension BrokerCommands {
             var count = 0
             var after: Int64 = 0
             while true {
-                let letters = try reader.dead(filter, after: after, limit: Self.page)
-                guard let last = letters.last else { return count }
-                count += letters.count
-                after = last.item.id
+                let page = try reader.dead(filter, after: after, limit: Self.page)
+                count += page.letters.count
+                guard let next = page.next else { return count }
+                after = next
             }
         } _: {
             .object(["count": JSONValue($0)])

@@ -31,14 +31,15 @@ extension Dispatcher {
         store.read { (reader) throws(QueueStoreError) in
             (
                 try reader.names(), try reader.readySources(), try reader.nextDue(), try reader.nextLane(),
-                try reader.allLanes(), try reader.pauses()
+                try reader.allLanes(), try reader.pauses(), try reader.blocks()
             )
         } completion: { result in
             switch result {
             case .failure(let error): completion(error)
-            case .success(let (names, rows, nextDue, nextLane, allLanes, pauses)):
+            case .success(let (names, rows, nextDue, nextLane, allLanes, pauses, blocks)):
                 let dispatcher = me.value
                 dispatcher.set(pauses)
+                dispatcher.set(blocks)
                 for (id, name) in names { dispatcher.learn(id, name) }
                 for lane in allLanes { dispatcher.shutLanes[lane] = 0 }
                 // All sources first: how many there are says how much of each is read.
@@ -61,7 +62,10 @@ extension Dispatcher {
             switch row.state {
             case .ready, .delayed, .parked: break
             // Its queue and site may be names that somebody made up: nothing is kept of them here.
-            case .done, .dead, .discarded: continue
+            case .dead:
+                deaths.add(1, nowMs: now)
+                continue
+            case .done, .discarded: continue
             }
             // An operator's requeue: older copies are still to be skipped, this one isn't.
             if buried[row.id] != nil { buried[row.id] = row.seq }
@@ -85,8 +89,18 @@ extension Dispatcher {
             readPage(source, window)
             return
         }
-        window.append(ActiveItem(row, source: source, isOlderThanBroker: row.id < store.firstID))
+        bring(ActiveItem(row, source: source, isOlderThanBroker: row.id < store.firstID), into: window)
         touch(source)
+    }
+
+    /// An item that killed a worker waits for no ordinary worker's turn.
+    private func bring(_ item: ActiveItem, into window: Window) {
+        if item.isSuspect {
+            window.pass(item)
+            suspect(item)
+        } else {
+            window.append(item)
+        }
     }
 
     func readPage(_ source: Source, _ window: Window) {
@@ -111,8 +125,9 @@ extension Dispatcher {
                 let bytes = rows.reduce(0) { $0 + $1.payload.count }
                 if rows.count == page || bytes >= Window.maxBytes { window.hasMore = true }
                 for row in rows {
-                    window.append(
-                        ActiveItem(row, source: source, isOlderThanBroker: row.id < dispatcher.store.firstID)
+                    dispatcher.bring(
+                        ActiveItem(row, source: source, isOlderThanBroker: row.id < dispatcher.store.firstID),
+                        into: window
                     )
                 }
                 if !window.items.isEmpty { dispatcher.touch(source) }
@@ -123,9 +138,15 @@ extension Dispatcher {
 
     // MARK: Burials by others
 
-    /// Items that a delete frame buried in the store: those that are in memory are skipped when their turn comes.
+    /// Items that a delete frame, or an operator, buried in the store: those that are in memory are skipped when their
+    /// turn comes, and those in a handler are to end soon.
     func skip(_ dropped: [DroppedItem]) {
-        for item in dropped where mayBeInMemory(item) { buried[item.id] = .max }
+        var ids: Set<Int64> = []
+        for item in dropped where mayBeInMemory(item) {
+            buried[item.id] = .max
+            ids.insert(item.id)
+        }
+        if !ids.isEmpty { cancelClaimed { ids.contains($0.row.id) } }
     }
 
     private func mayBeInMemory(_ item: DroppedItem) -> Bool {

@@ -15,7 +15,8 @@ extension Dispatcher {
         while attempts > 0, !line.turns.isEmpty {
             line.nextConsumer = (line.nextConsumer + 1) % line.consumers.count
             let consumer = line.consumers[line.nextConsumer]
-            guard !consumer.isHunting, consumer.room(in: line) > 0, let item = nextItem(line, for: consumer, now: now)
+            guard !consumer.isHunter, !consumer.isHunting, consumer.room(in: line) > 0,
+                let item = nextItem(line, for: consumer, now: now)
             else {
                 attempts -= 1
                 continue
@@ -31,12 +32,15 @@ extension Dispatcher {
     private func nextItem(_ line: QueueLine, for consumer: any Consumer, now: Int64) -> ActiveItem? {
         for _ in 0..<line.turns.count {
             guard let site = line.turns.next(), let source = line.sources[site] else { return nil }
-            if source.isPaused || !consumer.takes(site: site) { continue }
+            if !source.isOpen || !consumer.takes(source) || source.isHeld(against: consumer) { continue }
             if source.heldUntilMs > now {
                 wake(atMs: source.heldUntilMs)
                 continue
             }
-            if let item = nextItem(source, now: now) { return item }
+            if let item = nextItem(source, now: now) {
+                source.holder = consumer
+                return item
+            }
             if source.isDry { line.turns.removeLast() }
         }
         return nil
@@ -80,7 +84,7 @@ extension Dispatcher {
     }
 
     private func nextPending(_ lane: Lane, now: Int64) -> ActiveItem? {
-        while lane.machine.canStart(nowMs: now), let item = lane.pending.popFirst() {
+        while lane.canStart(nowMs: now), let item = lane.pending.popFirst() {
             guard let item = live(item, now: now) else { continue }
             if item.isSuspect {
                 suspect(item)
@@ -110,11 +114,11 @@ extension Dispatcher {
             return nil
         }
         let lane = lane(hash, of: item)
-        if !lane.hasBacklog, lane.pending.isEmpty, lane.machine.canStart(nowMs: now) {
+        if !lane.hasBacklog, lane.pending.isEmpty, lane.canStart(nowMs: now) {
             start(item, in: lane, now: now)
             return item
         }
-        if lane.hasBacklog || lane.machine.isShut(nowMs: now) || lane.pending.count >= Lane.pendingLimit {
+        if lane.hasBacklog || lane.isShut(nowMs: now) || lane.pending.count >= Lane.pendingLimit {
             park(item, in: lane)
         } else {
             lane.wait(item)
@@ -133,6 +137,11 @@ extension Dispatcher {
             leaveLane(item, now: now)
             return nil
         }
+        // A lane that is named for its target is blocked as such.
+        if !blockedTargets.isEmpty, !item.row.laneKey.isEmpty, holdBlocked(item, now: now) {
+            leaveLane(item, now: now)
+            return nil
+        }
         return item
     }
 
@@ -140,6 +149,7 @@ extension Dispatcher {
     private func leaveLane(_ item: ActiveItem, now: Int64) {
         guard let hash = item.row.lane, let lane = lanes[hash] else { return }
         lane.leave(item)
+        if item.isSuspect { listIfReady(lane, now: now) }
         dropIfIdle(lane, now: now)
     }
 

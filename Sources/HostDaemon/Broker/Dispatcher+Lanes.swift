@@ -21,12 +21,13 @@ extension Dispatcher {
 
     private func newLane(_ hash: LaneHash, key: String, source: Source) -> Lane {
         let lane = Lane(hash: hash, key: key, source: source, machine: LaneStateMachine(limits: limits(source)))
+        lane.isBlocked = isBlocked(key, source)
         lanes[hash] = lane
         return lane
     }
 
     private func limits(_ source: Source) -> LaneStateMachine.Limits {
-        source.line.handler?.descriptor.isOrdered == true
+        source.line.isOrdered
             ? .ordered : LaneStateMachine.Limits(limit: settings.targetConcurrency)
     }
 
@@ -39,7 +40,7 @@ extension Dispatcher {
     /// Puts the lane where it gets its turn, if something of it may start.
     func listIfReady(_ lane: Lane, now: Int64) {
         loadBacklog(lane, now: now)
-        guard !lane.isListed, !lane.pending.isEmpty, lane.machine.canStart(nowMs: now) else { return }
+        guard !lane.isListed, !lane.pending.isEmpty, lane.canStart(nowMs: now) else { return }
         lane.isListed = true
         if lane.machine.circuit == .closed && lane.machine.openings == 0 {
             lane.source.unblocked.append(lane)
@@ -54,7 +55,7 @@ extension Dispatcher {
         guard lane.isIdle, !lane.hasBacklog, lanes[lane.hash] === lane else { return }
         if lane.isSaved {
             // A shut lane's row says until when. Where that time has come and nothing waits, nobody needs it.
-            guard lane.machine.canStart(nowMs: now) else { return }
+            guard lane.canStart(nowMs: now) else { return }
             lane.isSaved = false
             lane.isLeaving = true
             batch.removedLanes.insert(lane.hash)
@@ -127,7 +128,7 @@ extension Dispatcher {
         for hash in saved {
             guard let lane = lanes[hash] else { continue }
             if !removed.contains(hash) { lane.isLeaving = false }
-            if let next = lane.machine.nextAttemptMs, next > now, lane.isSaved, lane.isIdle {
+            if let next = lane.nextAttemptMs, next > now, lane.isSaved, lane.isIdle {
                 lanes[hash] = nil
                 shutLanes[hash] = lane.lastProbedID
             }
@@ -138,7 +139,7 @@ extension Dispatcher {
 
     /// Reads the next parked items of a lane that may start some: one for a probe, which takes turns, else from the head.
     private func loadBacklog(_ lane: Lane, now: Int64) {
-        guard lane.hasBacklog, !lane.isLoading, lane.pending.isEmpty, lane.machine.canStart(nowMs: now) else { return }
+        guard lane.hasBacklog, !lane.isLoading, lane.pending.isEmpty, lane.canStart(nowMs: now) else { return }
         lane.beginLoading()
         let isProbe = if case .open = lane.machine.circuit { true } else { false }
         // What is on its way to being parked, or out of it, is written first.
@@ -165,7 +166,7 @@ extension Dispatcher {
             if fresh.isEmpty, after > 0 {
                 // The end of a round: the next one starts at the lane's head.
                 lane.lastProbedID = 0
-            } else if lane.machine.isShut(nowMs: now), !lane.machine.canStart(nowMs: now) {
+            } else if lane.isShut(nowMs: now), !lane.canStart(nowMs: now) {
                 // It was shut meanwhile: they stay where they are.
                 return
             } else {
@@ -173,9 +174,12 @@ extension Dispatcher {
                 let isAll = after == 0 && rows.count < limit && taken.count == fresh.count
                 if isAll, lane.parkings == parkings { lane.hasBacklog = false }
                 for row in taken {
-                    lane.wait(
-                        ActiveItem(row, source: lane.source, isOlderThanBroker: row.id < dispatcher.store.firstID)
+                    let item = ActiveItem(
+                        row,
+                        source: lane.source,
+                        isOlderThanBroker: row.id < dispatcher.store.firstID
                     )
+                    if item.isSuspect { dispatcher.suspect(item) } else { lane.wait(item) }
                 }
             }
             dispatcher.goOn(lane, now: now)
@@ -193,7 +197,7 @@ extension Dispatcher {
                 lane = known
             } else {
                 lane = bringUp(row.hash, key: row.key, source: source)
-                if row.isOpen {
+                if row.state == .open {
                     lane.machine = LaneStateMachine(
                         limits: limits(source),
                         openUntilMs: row.nextAttemptMs,
@@ -203,9 +207,12 @@ extension Dispatcher {
                     lane.machine = LaneStateMachine(limits: limits(source))
                 }
                 lane.reason = row.reason
+                lane.failedMs = row.failedMs
             }
             lane.isSaved = true
             lane.hasBacklog = true
+            // It was blocked after it had been read.
+            if lane.isBlocked { save(lane) }
             listIfReady(lane, now: now)
         }
     }
@@ -228,13 +235,14 @@ extension Dispatcher {
         let now = clock.steadyMs
         if key.isEmpty {
             source.heldUntilMs = ms == 0 ? 0 : now + ms
+            source.holdReason = text
             if ms == 0 { touch(source) } else { wake(atMs: source.heldUntilMs) }
             return
         }
         let lane = bringUp(LaneHash(site: source.site, queue: source.queue, key: key), key: key, source: source)
         lane.machine.hold(untilMs: now + ms, nowMs: now)
         if !text.isEmpty { lane.reason = text }
-        if lane.machine.isShut(nowMs: now) { shut(lane) }
+        if lane.isShut(nowMs: now) { shut(lane) }
         goOn(lane, now: now)
     }
 }

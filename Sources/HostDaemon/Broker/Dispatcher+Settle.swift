@@ -4,6 +4,9 @@ import QueueStore
 
 // The end of a delivery: what becomes of the item, and what its lane learned.
 extension Dispatcher {
+    /// Between two tries of an item that kills: once for each kill so far, eleven seconds for ten.
+    private static let killDelayMs: Int64 = 200
+
     /// Ends a claim whose handler said `outcome`, where that stages nothing.
     ///
     /// Call once per claim.
@@ -12,6 +15,8 @@ extension Dispatcher {
         let now = clock.steadyMs
         let lane = item.lane
         let wasProbe = item.isProbe
+        // A suspect that ran without its lane, which was shut or full: an ordered one waited for it.
+        let known = lane ?? item.row.lane.flatMap { lanes[$0] }
         // A delete frame buried it while it was claimed: that stands, and its lane learns what there is to learn.
         let isBuried = unclaim(item, now: now)
         var hasOpened = false
@@ -36,7 +41,14 @@ extension Dispatcher {
             if !isBuried { retry(item, lane, outcome, wasProbe: wasProbe, hasOpened: hasOpened, now: now) }
         case .overdue:
             lane?.machine.abandon(wasProbe: wasProbe, nowMs: now)
-            if !isBuried { kill(item, cause: outcome.text.isEmpty ? "the handler missed its deadline" : outcome.text) }
+            if !isBuried {
+                kill(
+                    item,
+                    known,
+                    now: now,
+                    cause: outcome.text.isEmpty ? "the handler missed its deadline" : outcome.text
+                )
+            }
         }
         if hasOpened, let lane { shut(lane) }
         if outcome.holdMs > 0 {
@@ -47,7 +59,7 @@ extension Dispatcher {
                 text: outcome.text
             )
         }
-        if let lane { goOn(lane, now: now) }
+        if let known { goOn(known, now: now) }
         touch(source.line)
     }
 
@@ -57,14 +69,12 @@ extension Dispatcher {
         let lane = item.lane
         let wasProbe = item.isProbe
         _ = unclaim(item, now: now)
-        if let lane {
-            if succeeded {
-                lane.machine.succeed(wasProbe: wasProbe)
-            } else {
-                lane.machine.abandon(wasProbe: wasProbe, nowMs: now)
-            }
-            goOn(lane, now: now)
+        if succeeded {
+            lane?.machine.succeed(wasProbe: wasProbe)
+        } else {
+            lane?.machine.abandon(wasProbe: wasProbe, nowMs: now)
         }
+        if let known = lane ?? item.row.lane.flatMap({ lanes[$0] }) { goOn(known, now: now) }
         touch(item.source.line)
     }
 
@@ -78,6 +88,7 @@ extension Dispatcher {
         (item.lane ?? item.row.lane.flatMap { lanes[$0] })?.leave(item)
         item.lane = nil
         item.isProbe = false
+        endHunted(item)
         return takeBurial(item)
     }
 
@@ -86,11 +97,13 @@ extension Dispatcher {
     /// True: its circuit is open now.
     private func failed(_ lane: Lane?, _ outcome: Outcome, wasProbe: Bool, now: Int64) -> Bool {
         guard let lane else { return false }
-        guard outcome.reason.isTargets else {
+        // What was cut short since its target was blocked says nothing of the target.
+        guard outcome.reason.isTargets, !lane.isBlocked else {
             lane.machine.abandon(wasProbe: wasProbe, nowMs: now)
             return false
         }
         lane.reason = outcome.text.isEmpty ? outcome.reason.word : outcome.text
+        lane.failedMs = now
         return lane.machine.fail(
             wasProbe: wasProbe,
             nowMs: now,
@@ -110,7 +123,8 @@ extension Dispatcher {
     ) {
         if outcome.maybeDelivered { item.counts.maybe += 1 }
         // While the circuit is open its probes charge the lane, not the item: an outage uses up nobody's attempts.
-        if !(wasProbe && outcome.reason.isTargets) { item.counts.attempts += 1 }
+        // Nor does a block that cut it short.
+        if !(wasProbe && outcome.reason.isTargets), lane?.isBlocked != true { item.counts.attempts += 1 }
         if item.counts.attempts > maxAttempts(item) {
             bury(item, .maxRetries, outcome.text.isEmpty ? "reason: \(outcome.reason.word)" : outcome.text)
             return
@@ -132,10 +146,9 @@ extension Dispatcher {
     /// The item waits by itself; in an ordered queue its lane waits with it.
     private func later(_ item: ActiveItem, _ lane: Lane?, _ outcome: Outcome, now: Int64, minimumMs: Int64) {
         let wait = outcome.delayMs > 0 ? Int64(outcome.delayMs) : max(minimumMs, Int64(outcome.holdMs))
-        if let lane, item.source.line.handler?.descriptor.isOrdered == true || lane.machine.isShut(nowMs: now) {
-            park(item, in: lane, text: outcome.text)
-            lane.machine.hold(untilMs: max(now + wait, lane.machine.nextAttemptMs ?? 0), nowMs: now)
-            shut(lane)
+        if let lane, item.source.line.isOrdered || lane.isShut(nowMs: now) {
+            if !outcome.text.isEmpty, !lane.isBlocked { lane.reason = outcome.text }
+            parkAndHold(item, in: lane, untilMs: now + wait, now: now, text: outcome.text)
             return
         }
         batch.delays.append(
@@ -150,20 +163,33 @@ extension Dispatcher {
         scheduleTurn()
     }
 
-    /// The worker that held it died, or ended it past its deadline.
+    /// The item waits in the store, and its whole lane with it.
+    private func parkAndHold(_ item: ActiveItem, in lane: Lane, untilMs: Int64, now: Int64, text: String) {
+        park(item, in: lane, text: text)
+        lane.machine.hold(untilMs: max(untilMs, lane.machine.nextAttemptMs ?? 0), nowMs: now)
+        shut(lane)
+    }
+
+    /// The worker that had nothing but it died, or ended it past its deadline.
     ///
-    /// It comes back as a suspect.
-    private func kill(_ item: ActiveItem, cause: String) {
+    /// It comes back as a suspect, soon: it harms nothing but its hunter.
+    private func kill(_ item: ActiveItem, _ lane: Lane?, now: Int64, cause: String) {
         item.counts.kills += 1
         if item.counts.kills > settings.maxRetries {
             bury(item, .killed, "\(cause); it was tried \(item.counts.kills) times")
             return
         }
+        item.rank = item.rank.retry
+        let due = now + Self.killDelayMs * item.counts.kills
+        if let lane, item.source.line.isOrdered {
+            parkAndHold(item, in: lane, untilMs: due, now: now, text: cause)
+            return
+        }
         batch.delays.append(
             WriteBatch.Delay(
                 id: item.row.id,
-                dueMs: clock.steadyMs + backoff.delayMs(attempt: item.counts.kills, using: &random) / 4,
-                rank: item.rank.retry,
+                dueMs: due,
+                rank: item.rank,
                 counts: item.counts,
                 text: cause
             )
@@ -177,7 +203,7 @@ extension Dispatcher {
             suspect(item)
         } else if let lane {
             let now = clock.steadyMs
-            if lane.machine.isShut(nowMs: now), !lane.machine.canStart(nowMs: now) {
+            if lane.isShut(nowMs: now), !lane.canStart(nowMs: now) {
                 park(item, in: lane)
             } else {
                 lane.wait(item)
@@ -193,7 +219,10 @@ extension Dispatcher {
         batch.burials.append(
             WriteBatch.Burial(id: item.row.id, reason: reason, text: text, counts: item.counts, isKept: isKept)
         )
-        if isKept { count(item, "dead") }
+        if isKept {
+            count(item, "dead")
+            deaths.add(1, nowMs: clock.steadyMs)
+        }
         scheduleTurn()
     }
 

@@ -12,7 +12,7 @@ import QueueStore
 ///
 /// Confined to the broker's loop. What it wants written gathers in `batch` and is written once a turn of the loop.
 /// `+Arrivals` brings items in from the store, `+Choice` picks the next one, `+Lanes` and `+Suspects` hold some back,
-/// `+Settle` ends deliveries, `+Writes` tells the store.
+/// `+Settle` ends deliveries, `+Blocks` stops some targets', `+Writes` tells the store.
 final class Dispatcher {
     let loop: any EventLoop
     let store: QueueStore
@@ -26,6 +26,11 @@ final class Dispatcher {
     private(set) var linesByName: [String: QueueLine] = [:]
     private var sourceCount = 0
     private(set) var pauses: [Pause: Bool] = [:]
+    /// What an operator blocked; `+Blocks` keeps lanes to it.
+    var blocks: [TargetBlock] = []
+    var blockedTargets = TargetBlocks()
+    /// Dead letters made in the last hour, in spans of six minutes.
+    var deaths = CountRing(spanMs: 360_000)
     /// Lanes with something in memory, or that taught something.
     var lanes: [LaneHash: Lane] = [:]
     /// Lanes of which only the store knows until their time comes, each with the item that was probed last.
@@ -41,6 +46,10 @@ final class Dispatcher {
     var heldWork: [() -> Void] = []
     /// Buried while in memory or claimed: copies older than this place in the order are skipped when their turn comes.
     var buried: [Int64: Int64] = [:]
+    var haveSuspectsChanged = false
+    /// Plugins that need a hunter, as the supervisor was told.
+    var hunted: Set<PluginName> = []
+    var sendHunted: ([PluginName]) -> Void = { _ in }
     var budget: RetryBudget
     var random = SystemRandomNumberGenerator()
     let backoff = Backoff()
@@ -91,6 +100,7 @@ final class Dispatcher {
         if let source = line.sources[site] { return source }
         let source = Source(queue: line.queue, site: site, line: line)
         source.isPaused = isPaused(source)
+        source.isConfigured = isConfigured(source)
         line.sources[site] = source
         sourceCount += 1
         return source
@@ -110,8 +120,14 @@ final class Dispatcher {
         self.directory = directory
         for line in lines.values {
             line.handler = QueueName(line.name).flatMap(directory.handler(of:))
+            for source in line.sources.values { source.isConfigured = isConfigured(source) }
             touch(line)
         }
+        haveSuspectsChanged = true
+    }
+
+    private func isConfigured(_ source: Source) -> Bool {
+        source.line.isPlain || directory.serves(site: names[source.site] ?? "", source.line.name, source.line.handler)
     }
 
     // MARK: Pauses
@@ -123,6 +139,7 @@ final class Dispatcher {
             // Where it goes on, and where a hunter has nothing to hunt any more.
             touch(line)
         }
+        haveSuspectsChanged = true
     }
 
     private func isPaused(_ source: Source) -> Bool { isPaused(source.line, site: names[source.site] ?? "") }
@@ -140,11 +157,13 @@ final class Dispatcher {
     }
 
     func remove(_ consumer: any Consumer) {
-        for line in lines(of: consumer) {
-            line.consumers.removeAll { $0 === consumer }
-            // What it hunted is somebody else's now.
-            touch(line)
-        }
+        // What it hunted is somebody else's now.
+        for line in lines(of: consumer) { remove(consumer, from: line) }
+    }
+
+    func remove(_ consumer: any Consumer, from line: QueueLine) {
+        line.consumers.removeAll { $0 === consumer }
+        touch(line)
     }
 
     func lines(of consumer: any Consumer) -> [QueueLine] {
@@ -184,6 +203,7 @@ final class Dispatcher {
             line.isDirty = false
             if !isStopping, !isHoldingWrites { pump(line) }
         }
+        tellHunted()
         flushWrites()
     }
 

@@ -74,19 +74,22 @@ extension BrokerCore {
     /// An item for one of hostd's own queues, judged.
     func own(site: String, queue: String, payload: [UInt8], nowMs: Int64) -> Incoming {
         switch directory.admit(site: site, queue: queue) {
-        case .accepted(let site, let queue):
-            var item = Incoming(queue: queue.rawValue, site: site.rawValue, payload: payload, enqueuedMs: nowMs)
-            if let priority = configuration.priorities[queue] { item.priority = UInt8(min(max(priority, 0), 9)) }
-            if configuration.expiresMs > 0 { item.expiresMs = nowMs + configuration.expiresMs }
-            if payload.count > Self.maxFrame {
-                item.dead = (.badFrame, "the frame has \(payload.count) bytes, the limit is \(Self.maxFrame)")
-            }
-            return item
+        case .accepted(let site, let queue): return accepted(site: site, queue: queue, payload: payload, nowMs: nowMs)
         case .refused(let reason, let text):
             var item = Incoming(queue: queue, site: site, payload: payload, enqueuedMs: nowMs)
             item.dead = (reason, text)
             return item
         }
+    }
+
+    private func accepted(site: SiteName, queue: QueueName, payload: [UInt8], nowMs: Int64) -> Incoming {
+        var item = Incoming(queue: queue.rawValue, site: site.rawValue, payload: payload, enqueuedMs: nowMs)
+        if let priority = configuration.priorities[queue] { item.priority = UInt8(min(max(priority, 0), 9)) }
+        if configuration.expiresMs > 0 { item.expiresMs = nowMs + configuration.expiresMs }
+        if payload.count > Self.maxFrame {
+            item.dead = (.badFrame, "the frame has \(payload.count) bytes, the limit is \(Self.maxFrame)")
+        }
+        return item
     }
 
     /// An item that a handler staged or enqueued.
@@ -104,7 +107,10 @@ extension BrokerCore {
             )
             item.headers = Array("site:\(site)\n".utf8)
         } else {
-            item = own(site: site.rawValue, queue: new.queue.rawValue, payload: new.payload, nowMs: now)
+            item =
+                directory.awaitsSite(site, new.queue)
+                ? accepted(site: site, queue: new.queue, payload: new.payload, nowMs: now)
+                : own(site: site.rawValue, queue: new.queue.rawValue, payload: new.payload, nowMs: now)
             item.target = new.target
             item.lane = new.lane
         }

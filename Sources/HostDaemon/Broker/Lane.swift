@@ -30,6 +30,8 @@ final class Lane {
     private(set) var active: Set<Int64> = []
     /// Went out of `active` while a page was being read, which may have them still.
     private var goneWhileLoading: Set<Int64> = []
+    /// Those of `active` that wait to be tried alone, or are.
+    private var suspects: Set<Int64> = []
     /// Counts parked items, so that a page that was read before one was parked isn't taken for the end.
     var parkings = 0
     /// Probes take turns, so that one item that always fails doesn't stand for the target.
@@ -37,6 +39,12 @@ final class Lane {
     /// In `source.unblocked` or `source.retrying`.
     var isListed = false
     var reason = ""
+    /// By an operator: nothing of it starts.
+    ///
+    /// Looked up once, when the lane comes into memory or the blocks change.
+    var isBlocked = false
+    /// When it failed last; steady milliseconds, 0 = never that is known.
+    var failedMs: Int64 = 0
 
     init(hash: LaneHash, key: String, source: Source, machine: LaneStateMachine) {
         self.hash = hash
@@ -50,10 +58,27 @@ final class Lane {
         machine.inFlight == 0 && pending.isEmpty && active.isEmpty && !isLoading && !isListed && !isLeaving
     }
 
+    /// An item of it, started in turn, may start now: in an ordered queue nothing overtakes one that is tried alone.
+    func canStart(nowMs: Int64) -> Bool {
+        !isBlocked && (suspects.isEmpty || !source.line.isOrdered) && machine.canStart(nowMs: nowMs)
+    }
+
+    /// True where items should wait in the store rather than in memory.
+    func isShut(nowMs: Int64) -> Bool { isBlocked || machine.isShut(nowMs: nowMs) }
+
+    /// When something may start again; nil: now, or at the end of what is in flight.
+    var nextAttemptMs: Int64? { isBlocked ? StoredLane.never : machine.nextAttemptMs }
+
     func enter(_ item: ActiveItem) { active.insert(item.row.id) }
+
+    func enter(suspect item: ActiveItem) {
+        enter(item)
+        suspects.insert(item.row.id)
+    }
 
     func leave(_ item: ActiveItem) {
         active.remove(item.row.id)
+        suspects.remove(item.row.id)
         if isLoading { goneWhileLoading.insert(item.row.id) }
     }
 
@@ -73,21 +98,24 @@ final class Lane {
     }
 
     func stored(nowMs: Int64) -> StoredLane {
-        let isOpen: Bool
+        let state: StoredLane.State
         switch machine.circuit {
-        case .open, .halfOpen: isOpen = true
-        case .closed, .held: isOpen = false
+        case _ where isBlocked: state = .blocked
+        case .open, .halfOpen: state = .open
+        case .held(let untilMs): state = untilMs > nowMs ? .held : .closed
+        case .closed: state = .closed
         }
         return StoredLane(
             hash: hash,
             queue: source.queue,
             site: source.site,
             key: key,
-            isOpen: isOpen,
+            state: state,
             // A closed lane with parked items is looked after in memory; only a crash leaves that to its row.
-            nextAttemptMs: machine.nextAttemptMs ?? (nowMs + LaneTable.leaseMs),
+            nextAttemptMs: nextAttemptMs ?? (nowMs + LaneTable.leaseMs),
             openings: machine.openings,
-            reason: reason
+            reason: isBlocked ? TargetBlock.reason : reason,
+            failedMs: failedMs
         )
     }
 }

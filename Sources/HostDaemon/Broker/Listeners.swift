@@ -18,7 +18,9 @@ final class Listeners {
     private let core: BrokerCore
     let workers: WorkerRegistry
     private var channels: [any Channel] = []
-    private var sessions = 0
+    /// Producers and subscribers that are connected.
+    private var sessions: [ObjectIdentifier: StompSession] = [:]
+    private var lastSession = 0
     private(set) var port: Int?
 
     init(_ core: BrokerCore, _ workers: WorkerRegistry) {
@@ -26,36 +28,31 @@ final class Listeners {
         self.workers = workers
     }
 
-    func open(group: any EventLoopGroup) -> EventLoopFuture<Void> {
-        let configuration = core.configuration
-        let me = NIOLoopBound(self, eventLoop: core.loop)
-        let stomp = serve(unix: configuration.stompSocket, group: group) { try me.value.addStomp(to: $0) }
-        let link = serve(unix: configuration.workerSocket, group: group) { try me.value.addWorker(to: $0) }
-        var all = [stomp, link]
-        if let host = configuration.listenHost {
-            let tcp = bootstrap(group) { try me.value.addStomp(to: $0) }
-                .bind(host: host, port: configuration.listenPort)
-                .map { channel in
-                    me.value.channels.append(channel)
-                    me.value.port = channel.localAddress?.port
-                }
-            all.append(tcp)
+    /// `doors`: the supervisor's sockets; without any the broker opens its own.
+    func open(group: any EventLoopGroup, doors: BrokerDoors? = nil) -> EventLoopFuture<Void> {
+        let sockets: BrokerDoors
+        do throws(ControlError) {
+            sockets = if let doors { doors } else { try BrokerDoors.open(core.configuration) }
+        } catch {
+            return core.loop.makeFailedFuture(error)
         }
+        port = sockets.network?.port
+        let me = NIOLoopBound(self, eventLoop: core.loop)
+        var all = [
+            serve(sockets.workers, group: group) { try me.value.addWorker(to: $0) },
+            serve(sockets.local, group: group) { try me.value.addStomp(to: $0) },
+        ]
+        if let network = sockets.network { all.append(serve(network, group: group) { try me.value.addStomp(to: $0) }) }
         return EventLoopFuture.andAllSucceed(all, on: core.loop)
     }
 
     private func serve(
-        unix path: String,
+        _ socket: ListeningSocket,
         group: any EventLoopGroup,
         _ initialize: @escaping @Sendable (any Channel) throws -> Void
     ) -> EventLoopFuture<Void> {
         let me = NIOLoopBound(self, eventLoop: core.loop)
-        // The store's lock says that no other broker serves here: a socket that is there is a dead one's.
-        unlink(path)
-        return bootstrap(group, initialize).bind(unixDomainSocketPath: path).map { channel in
-            chmod(path, 0o600)
-            me.value.channels.append(channel)
-        }
+        return bootstrap(group, initialize).withBoundSocket(socket.descriptor).map { me.value.channels.append($0) }
     }
 
     private func bootstrap(
@@ -64,7 +61,6 @@ final class Listeners {
     ) -> ServerBootstrap {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.writeBufferWaterMark, value: .init(low: 1 << 20, high: 4 << 20))
             .childChannelOption(
                 .recvAllocator,
@@ -74,7 +70,7 @@ final class Listeners {
     }
 
     private func addStomp(to channel: any Channel) throws {
-        sessions += 1
+        lastSession += 1
         let configuration = core.configuration
         let credentials = configuration.username.map {
             StompCredentials(login: $0, passcode: configuration.password ?? "")
@@ -86,13 +82,17 @@ final class Listeners {
                 credentials: credentials,
                 heartBeat: HeartBeatOffer(sends: 10_000, wants: 10_000)
             ),
-            id: "\(core.store.firstID)-\(sessions)",
+            id: "\(core.store.firstID)-\(lastSession)",
             limits: StompLimits(body: Self.maxBody)
         )
         if channel.localAddress?.port != nil {
             channel.setOption(.socketOption(.tcp_nodelay), value: 1).whenComplete { _ in }
         }
         try channel.pipeline.syncOperations.addHandler(session)
+        let key = ObjectIdentifier(session)
+        sessions[key] = session
+        let me = NIOLoopBound(self, eventLoop: core.loop)
+        channel.closeFuture.whenComplete { _ in me.value.sessions[key] = nil }
     }
 
     private func addWorker(to channel: any Channel) throws {
@@ -102,8 +102,17 @@ final class Listeners {
         ])
     }
 
+    /// Takes nobody in any more: who connects waits for the next broker, where the supervisor keeps the sockets.
     func close() {
         for channel in channels { channel.close(promise: nil) }
         channels = []
     }
+
+    /// Items that workers hold.
+    var inFlight: Int { workers.sessions.values.reduce(0) { $0 + $1.inFlight.count } }
+
+    var hasSessions: Bool { !sessions.isEmpty }
+
+    /// Producers get the receipts of what was taken in, then the end of the stream: what has none they send again.
+    func endSessions() { for session in sessions.values { session.end() } }
 }

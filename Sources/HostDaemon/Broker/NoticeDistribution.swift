@@ -10,18 +10,17 @@ import QueueStore
 /// A value, so that it can be carried to the store's thread.
 struct NoticeDistribution: Sendable {
     private let site: String
-    /// One for each stage-1 queue, without its frame; nil: the site was removed since.
-    private let templates: [Incoming]?
+    /// One for each stage-1 queue, without its frame.
+    private let templates: [Incoming]
     private let wallMs: Int64
     private let steadyMs: Int64
     private let dedupeSince: Int64
 
     init(site: String, enqueuedMs: Int64, core: BrokerCore) {
         self.site = site
-        templates = core.directory.site(site).map { entry in
-            core.directory.noticeQueues(of: entry.nickname).map {
-                core.own(site: site, queue: $0.rawValue, payload: [], nowMs: enqueuedMs)
-            }
+        // Of a site that is configured: what waits for one that isn't is not handed out.
+        templates = core.directory.noticeQueues(of: SiteName(unchecked: site)).map {
+            core.own(site: site, queue: $0.rawValue, payload: [], nowMs: enqueuedMs)
         }
         wallMs = core.clock.wallMs
         steadyMs = core.clock.steadyMs
@@ -37,10 +36,6 @@ struct NoticeDistribution: Sendable {
     )
         throws(QueueStoreError)
     {
-        guard let templates else {
-            let text = "the site \"\(site)\" was removed: add it to sites_dir, then requeue"
-            return try bury(row, .unknownSite, text, counts, transaction, &stored)
-        }
         switch NoticeFrame(row.payload) {
         case .bad(let text): return try bury(row, .badFrame, text, counts, transaction, &stored)
         case .delete(let uri): stored.dropped += try transaction.dropNotice(site: site, uri: uri, nowMs: wallMs)

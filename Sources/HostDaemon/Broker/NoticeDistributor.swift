@@ -17,6 +17,7 @@ final class NoticeDistributor: Consumer {
     private var inFlight = 0
     /// On their way into the store, to wait in the queue.
     private var queueing = 0
+    let isHunter = false
     var isHunting = false
 
     init(_ core: BrokerCore, _ line: QueueLine) {
@@ -48,7 +49,7 @@ final class NoticeDistributor: Consumer {
     // MARK: Consumer
 
     func room(in line: QueueLine) -> Int { Self.atOnce - inFlight }
-    func takes(site: NameID) -> Bool { true }
+    func takes(_ source: Source) -> Bool { true }
     var isIdle: Bool { inFlight == 0 }
     func flush() {}
 
@@ -62,7 +63,7 @@ final class NoticeDistributor: Consumer {
         )
         let counts = item.counts
         let me = NIOLoopBound((self, item), eventLoop: core.loop)
-        core.store.write { (transaction) throws(QueueStoreError) in
+        core.store.write(as: .intake) { (transaction) throws(QueueStoreError) in
             var stored = StoredItems()
             try distribution.run(row, counts, transaction, &stored)
             return stored

@@ -47,6 +47,19 @@ package struct SiteDirectory: Sendable {
 
     package func site(_ name: String) -> SiteEntry? { byName[name] ?? byServer[name.lowercased()] }
 
+    /// Whether what waits for this site in a queue may be handed out; else it waits until the site is there (again), or
+    /// enables the queue's plugin (again).
+    func serves(site nickname: String, _ queue: String, _ handler: Handler?) -> Bool {
+        guard let site = byName[nickname] else { return false }
+        guard queue != QueueName.notice.rawValue, let handler else { return true }
+        return site.plugins.contains(handler.plugin)
+    }
+
+    /// Whether a handler's item belongs to a site that was removed while the handler ran: it waits as the site's others.
+    func awaitsSite(_ site: SiteName, _ queue: QueueName) -> Bool {
+        byName[site.rawValue] == nil && handlers[queue] != nil
+    }
+
     /// Judges an item by its `site` and `queue` headers.
     ///
     /// `site` may be a nickname or a server's host name.

@@ -27,6 +27,9 @@ final class Window {
         items.append(item)
     }
 
+    /// It waits elsewhere in memory.
+    func pass(_ item: ActiveItem) { lastSeq = item.row.seq }
+
     func popFirst() -> ActiveItem? {
         guard let item = items.popFirst() else { return nil }
         bytes -= item.row.payload.count
@@ -57,11 +60,20 @@ final class Source {
     /// Lanes whose probe may start: held to the retry budget.
     var retrying = Deque<Lane>()
     var claimed = 0
+    /// Who had its last item.
+    weak var holder: (any Consumer)?
     var heldUntilMs: Int64 = 0
+    /// The handler's words for that.
+    var holdReason = ""
     var isPaused = false
+    /// Its site is configured and enables the queue's plugin; where not, its items wait for that.
+    var isConfigured = true
+    /// Its items may be handed out.
+    var isOpen: Bool { isConfigured && !isPaused }
     var picks = 0
-    var rateIn = Rate()
-    var rateOut = Rate()
+    /// Items a second over the last ten seconds.
+    var rateIn = CountRing()
+    var rateOut = CountRing()
 
     init(queue: NameID, site: NameID, line: QueueLine) {
         self.queue = queue
@@ -79,6 +91,11 @@ final class Source {
 
     /// Items that wait in memory, but for those that wait in their lanes.
     var waiting: Int { windows.reduce(returned.count) { $0 + $1.items.count } }
+
+    /// A queue for one worker per site: while another still has an item of this one, nobody else gets any.
+    func isHeld(against consumer: any Consumer) -> Bool {
+        claimed > 0 && line.handler?.descriptor.isSingleton == true && holder !== consumer && holder != nil
+    }
 
     /// True: nothing here can start before something new happens.
     var isDry: Bool { unblocked.isEmpty && retrying.isEmpty && waiting == 0 }
@@ -112,6 +129,14 @@ final class QueueLine {
     /// Items that may have killed a worker: each runs alone, in a worker that has nothing else in flight.
     var suspects = Deque<ActiveItem>()
     var hasSuspects: Bool { !suspects.isEmpty }
+    /// Suspects that are claimed.
+    var hunted = 0
+    /// A queue with one worker per site has its suspects tried by that worker, the others' are for hunters.
+    var huntsInPlace: Bool { handler?.descriptor.isSingleton == true }
+    /// A hunter has, or will have, something to do here.
+    var needsHunter: Bool {
+        !huntsInPlace && !isPlain && (hunted > 0 || suspects.contains { !$0.source.isPaused })
+    }
     var consumers: [any Consumer] = []
     var nextConsumer = 0
     var isDirty = false
@@ -121,6 +146,7 @@ final class QueueLine {
         self.name = name
     }
 
+    var isOrdered: Bool { handler?.descriptor.isOrdered == true }
     /// A whole destination, not a queue's name.
     var isPlain: Bool { name.hasPrefix("/") }
 }
@@ -131,41 +157,21 @@ final class QueueLine {
 protocol Consumer: AnyObject {
     /// How many more items of this queue it takes now.
     func room(in line: QueueLine) -> Int
-    func takes(site: NameID) -> Bool
+    /// Of this site, and this queue.
+    func takes(_ source: Source) -> Bool
     /// Nothing of any queue is in flight there.
     var isIdle: Bool { get }
     func take(_ item: ActiveItem)
     /// The turn of the loop ends: send what was taken.
     func flush()
-    /// Takes suspects alone, and nothing else until that is over.
+    /// Made for suspects: it gets nothing else.
+    var isHunter: Bool { get }
+    /// Takes suspects alone, and nothing else until that is over, though it was made for all items.
     var isHunting: Bool { get set }
+    /// Wants those that it has in flight to end soon, where it can.
+    func cancel(where isMeant: (ActiveItem) -> Bool)
 }
 
-/// Items a second over the last ten seconds or so.
-struct Rate {
-    private var value = 0.0
-    private var count = 0
-    private var sinceMs: Int64 = 0
-
-    mutating func add(_ number: Int, nowMs: Int64) {
-        settle(nowMs)
-        count += number
-    }
-
-    mutating func perSecond(nowMs: Int64) -> Double {
-        settle(nowMs)
-        return value
-    }
-
-    private mutating func settle(_ nowMs: Int64) {
-        if sinceMs == 0 { sinceMs = nowMs }
-        let elapsed = nowMs - sinceMs
-        guard elapsed >= 1000 else { return }
-        let current = Double(count) * 1000 / Double(elapsed)
-        // What is older than ten seconds weighs little, after a minute of silence nothing.
-        let weight = min(1, Double(elapsed) / 10_000)
-        value = elapsed > 60_000 ? current : value * (1 - weight) + current * weight
-        count = 0
-        sinceMs = nowMs
-    }
+extension Consumer {
+    func cancel(where isMeant: (ActiveItem) -> Bool) {}
 }

@@ -12,24 +12,62 @@ extension BrokerCommands {
     func status(_ request: ControlRequest) {
         let me = NIOLoopBound(self, eventLoop: core.loop)
         core.store.read { (reader) throws(QueueStoreError) in
-            (try reader.stateCounts(), try reader.lanes(limit: Self.lanes), try reader.names())
+            (
+                try reader.stateCounts(), try reader.lanes(limit: Self.lanes), try reader.laneCounts(),
+                try reader.names()
+            )
         } completion: { result in
             let commands = me.value
             switch result {
             case .failure(let error): commands.reply(ControlReply(id: request.id, error: "\(error)"))
-            case .success(let (counts, lanes, names)):
+            case .success(let (counts, lanes, totals, names)):
+                let now = commands.core.clock.steadyMs
+                // Lanes that work again, and whose rows are about to go.
+                let known = commands.core.dispatcher.lanes
+                let backing = lanes.filter { known[$0.lane.hash].map { $0.word(nowMs: now) } != "closed" }
+                let total = totals.values.reduce(0, +) - Int64(lanes.count - backing.count)
+                let needs = commands.needs(counts, backing.map(\.lane), totals, names)
                 commands.reply(
                     ControlReply(
                         id: request.id,
                         result: .object([
                             "queues": .array(commands.queues(counts, names)),
-                            "lanes": .array(commands.lanes(lanes, names)),
+                            "lanes": .array(commands.lanes(backing, names)),
+                            "lanes_total": JSONValue(total),
+                            "blocks": commands.describeBlocks(),
+                            "needs": .array((commands.needsOfStore + needs.sentences).map(JSONValue.string)),
+                            "store": commands.store,
                             "listen": commands.listeners.port.map { JSONValue($0) } ?? .null,
                         ])
                     )
                 )
             }
         }
+    }
+
+    private var store: JSONValue {
+        let space = core.store.space
+        return .object([
+            "bytes": JSONValue(space.fileBytes), "used_bytes": JSONValue(space.usedBytes),
+            "max_bytes": core.configuration.maxStoreBytes.map { JSONValue($0) } ?? .null,
+            "disk_free_bytes": space.diskFree.map { JSONValue($0) } ?? .null,
+            "producers_wait": .bool(core.upkeep.isShort),
+        ])
+    }
+
+    /// What of the store needs a person, a sentence each.
+    private var needsOfStore: [String] {
+        var sentences: [String] = []
+        if let shortage = core.upkeep.shortage { sentences.append(shortage) }
+        if core.dispatcher.isHoldingWrites {
+            sentences.append("the disk is full: outcomes can't be written, and nothing is handed out until they are")
+        }
+        if let failure = core.deadFiles.failure {
+            sentences.append(
+                "dead letters wait for their files in queue.dead_letter_dir (\(failure)); they are safe in the store"
+            )
+        }
+        return sentences
     }
 
     private func queues(_ counts: [StateCount], _ names: [NameID: String]) -> [JSONValue] {
@@ -53,17 +91,25 @@ extension BrokerCommands {
             let source = line?.sources[key.site]
             let claimed = Int64(source?.claimed ?? 0)
             let delayed = (states[.delayed] ?? 0) + (states[.parked] ?? 0)
-            var rateIn = source?.rateIn ?? Rate()
-            var rateOut = source?.rateOut ?? Rate()
-            let group = line?.handler?.descriptor.group ?? .main
+            var rateIn = source?.rateIn ?? CountRing()
+            var rateOut = source?.rateOut ?? CountRing()
+            let heldMs = source?.heldUntilMs ?? 0
+            let group = core.destinations.path(
+                group: line?.handler?.descriptor.group ?? .main,
+                queue: QueueName(unchecked: queue),
+                site: SiteName(unchecked: site)
+            )
             let value = JSONValue.object([
-                "queue": .string(queue), "group": line?.isPlain == true ? .null : .string(group.rawValue),
+                "queue": .string(queue), "group": line?.isPlain == true ? .null : .string(group),
                 "site": .string(site),
                 // What is claimed has no state of its own on disk: it is among the ready, or waits for its lane there.
                 "ready": JSONValue(max(0, (states[.ready] ?? 0) - claimed)), "delayed": JSONValue(delayed),
                 "claimed": JSONValue(claimed), "dead": JSONValue(states[.dead] ?? 0),
                 "paused": .bool(source?.isPaused ?? false),
+                // false: it waits for its site to be configured, or to enable the plugin.
+                "configured": .bool(source?.isConfigured ?? true),
                 "rate_in": .double(rateIn.perSecond(nowMs: now)), "rate_out": .double(rateOut.perSecond(nowMs: now)),
+                "held_until": heldMs > now ? Self.moment(heldMs, aheadMs: core.clock.aheadMs) : .null,
             ])
             return (queue, site, value)
         }
@@ -73,13 +119,44 @@ extension BrokerCommands {
     private func lanes(_ rows: [(lane: StoredLane, waiting: Int64)], _ names: [NameID: String]) -> [JSONValue] {
         rows.map { lane, waiting in
             let memory = core.dispatcher.lanes[lane.hash]
-            let isProbing = memory?.machine.circuit == .halfOpen
+            // Of the others the store's word is as good, and newer where the lane has just left memory.
+            let isProbing = lane.state == .open && memory?.machine.circuit == .halfOpen
             return .object([
                 "site": .string(names[lane.site] ?? ""), "queue": .string(names[lane.queue] ?? ""),
-                "target": .string(lane.key), "state": .string(isProbing ? "half-open" : "open"),
+                "target": .string(lane.key), "state": .string(isProbing ? "half-open" : lane.state.word),
                 "waiting": JSONValue(waiting), "concurrency": JSONValue(memory?.machine.concurrency ?? 1),
-                "next_attempt": .string(Self.time(lane.nextAttemptMs)), "reason": .string(lane.reason),
+                "next_attempt": Self.moment(lane.nextAttemptMs, aheadMs: core.clock.aheadMs),
+                "reason": .string(lane.reason),
+                "attempts": JSONValue(lane.openings),
             ])
         }
+    }
+
+    private func needs(
+        _ counts: [StateCount],
+        _ lanes: [StoredLane],
+        _ totals: [StoredLane.State: Int64],
+        _ names: [NameID: String]
+    ) -> BrokerNeeds {
+        let dispatcher = core.dispatcher
+        let now = core.clock.steadyMs
+        var deaths = dispatcher.deaths
+        var needs = BrokerNeeds()
+        needs.isStoreFull = dispatcher.isHoldingWrites
+        needs.pauses = dispatcher.pauses
+        needs.dead = counts.reduce(0) { $0 + ($1.state == .dead ? $1.count : 0) }
+        needs.diedLately = deaths.total(nowMs: now)
+        needs.blocks = dispatcher.blocks.map { (pattern: $0.pattern.text, site: $0.site) }
+        needs.heldLanes = totals[.held] ?? 0
+        needs.openLanes = totals[.open] ?? 0
+        needs.firstHeld = lanes.first { $0.state == .held }.map {
+            BrokerNeeds.Lane(target: $0.key, site: names[$0.site] ?? "", reason: $0.reason)
+        }
+        for line in dispatcher.lines.values {
+            for source in line.sources.values where source.heldUntilMs > now {
+                needs.heldQueues.append((queue: line.name, site: names[source.site] ?? "", reason: source.holdReason))
+            }
+        }
+        return needs
     }
 }

@@ -27,7 +27,9 @@ extension StompSession {
     private static func cost(_ item: Incoming) -> Int { item.payload.count + 256 }
 
     /// What came in one read is stored together, and so is what it settled.
-    func finishBurst() {
+    ///
+    /// Where room is short, a producer's burst waits, unless it is the last that comes of it.
+    func finishBurst(isLast: Bool = false) {
         if !settled.isEmpty {
             let tickets = settled
             settled = []
@@ -37,13 +39,23 @@ extension StompSession {
             }
         }
         guard !burst.isEmpty else { return }
+        if isShortOfRoom, !isLast { return hold() }
         let sent = burst
         burst = []
         let bytes = sent.reduce(0) { $0 + Self.cost($1.item) }
-        if unstoredBytes > Self.highWater || core.isFull { isThrottled = true }
+        if unstoredBytes > Self.highWater || core.isFull || isShortOfRoom { isThrottled = true }
         let tickets = sent.map(\.ticket)
         let me = NIOLoopBound(self, eventLoop: core.loop)
         core.enqueue(sent.map(\.item)) { error in me.value.stored(tickets, bytes, error) }
+    }
+
+    /// One that also subscribes is read on: its ACKs make room.
+    private var isShortOfRoom: Bool { core.upkeep.isShort && consumers.isEmpty }
+
+    private func hold() {
+        isThrottled = true
+        let me = NIOLoopBound(self, eventLoop: core.loop)
+        core.whenRoom { me.value.finishBurst() }
     }
 
     private func stored(_ tickets: [ReceiptOrder.Ticket], _ bytes: Int, _ error: QueueStoreError?) {
@@ -55,7 +67,7 @@ extension StompSession {
 
     private func goOn() {
         guard isThrottled, unstoredBytes < Self.highWater / 2 else { return }
-        if core.isFull {
+        if core.isFull || isShortOfRoom {
             let me = NIOLoopBound(self, eventLoop: core.loop)
             core.whenRoom { me.value.goOn() }
             return
@@ -65,7 +77,7 @@ extension StompSession {
     }
 
     func commit(_ sends: [StompFrame], _ settlement: Settlement, _ ticket: ReceiptOrder.Ticket) {
-        finishBurst()
+        finishBurst(isLast: true)
         var items: [Incoming] = []
         for frame in sends {
             do throws(StompError) {

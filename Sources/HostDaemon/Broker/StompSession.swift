@@ -93,7 +93,7 @@ final class StompSession: ChannelDuplexHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     func channelInactive(context: ChannelHandlerContext) {
-        finishBurst()
+        finishBurst(isLast: true)
         self.context = nil
         isClosing = true
         heartBeatTask?.cancel()
@@ -149,11 +149,23 @@ final class StompSession: ChannelDuplexHandler {
         guard !hasFailed else { return }
         hasFailed = true
         isClosing = true
-        finishBurst()
+        finishBurst(isLast: true)
         leave()
         core.log.info("a STOMP connection was closed", metadata: ["error": "\(error)"])
         write { encoder, buffer in encoder.error(error, receipt: receipt, into: &buffer) }
         endOutput()
+    }
+
+    /// The broker ends: what was taken in is stored and answered, then the client sees the end of the stream.
+    func end() {
+        guard !isClosing else { return }
+        finishBurst()
+        leave()
+        isClosing = true
+        // Throttled or not: what still comes is read and left alone, so that the close isn't a reset.
+        isThrottled = false
+        readOn()
+        closeWhenAnswered()
     }
 
     // MARK: Receipts

@@ -16,6 +16,7 @@ final class SubscriptionConsumer: Consumer {
     private var line: QueueLine?
     private var hasEnded = false
     private var wroteSomething = false
+    let isHunter = false
     var isHunting = false
 
     init(_ session: StompSession, serial: Int, destination: String, queue: String) {
@@ -61,7 +62,7 @@ final class SubscriptionConsumer: Consumer {
         return session.machine.room(of: serial)
     }
 
-    func takes(site: NameID) -> Bool { true }
+    func takes(_ source: Source) -> Bool { true }
     var isIdle: Bool { true }
 
     func take(_ item: ActiveItem) {

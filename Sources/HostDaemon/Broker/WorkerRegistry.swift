@@ -4,17 +4,20 @@ import Logging
 import NIOCore
 import WorkerLink
 
-/// Joins two reports of a worker's death: its link's end, which names the deliveries, and the supervisor's word, which
+/// Joins two reports of a worker's death: its links' ends, which name the deliveries, and the supervisor's word, which
 /// names the cause.
 ///
-/// Confined to the broker's loop.
+/// A worker has one link for each of its plugins; they end together. Confined to the broker's loop.
 final class WorkerRegistry {
+    /// So many of the items that were in a handler are named in the log.
+    private static let namedItems = 3
+
     private let loop: any EventLoop
     private let log: Logger
     private(set) var sessions: [ObjectIdentifier: WorkerSession] = [:]
-    /// Links that ended, by pid, and wait for the cause.
-    private var ended: [Int32: WorkerSession] = [:]
-    /// Causes that came before the link's end.
+    /// Links that ended, by pid, and wait for the cause or for the process's other links.
+    private var ended: [Int32: [WorkerSession]] = [:]
+    /// Causes that came before the last link's end.
     private var causes: [Int32: String] = [:]
 
     init(loop: any EventLoop, log: Logger) {
@@ -24,63 +27,98 @@ final class WorkerRegistry {
 
     func joined(_ session: WorkerSession) {
         sessions[ObjectIdentifier(session)] = session
-        guard let pid = session.hello?.pid else { return }
-        causes[pid] = nil
-        // It is the same worker, over a new link.
-        if let old = ended.removeValue(forKey: pid), let hello = old.hello { giveUp(old, hello, nil, cause: nil) }
+        guard let hello = session.hello else { return }
+        causes[hello.pid] = nil
+        // It is the same plugin of the same worker, over a new link.
+        let old = ended[hello.pid, default: []].filter { $0.hello?.plugin == hello.plugin }
+        for session in old { forget(session, hello.pid) }
+        giveUp(old.map { Departed(session: $0, journal: nil) }, cause: nil)
     }
 
     func lost(_ session: WorkerSession) {
         sessions[ObjectIdentifier(session)] = nil
         guard let hello = session.hello else { return }
-        if let cause = causes.removeValue(forKey: hello.pid) {
-            died(session, hello, cause: cause)
+        ended[hello.pid, default: []].append(session)
+        if let cause = causes[hello.pid], !hasLinks(hello.pid) {
+            died(hello.pid, cause: cause)
             return
         }
-        ended[hello.pid] = session
         // The supervisor reaps at once; a link that broke by itself isn't reported at all.
         let me = NIOLoopBound((self, session), eventLoop: loop)
         loop.scheduleTask(in: .seconds(2)) {
             let (registry, session) = me.value
-            guard registry.ended[hello.pid] === session else { return }
-            registry.ended[hello.pid] = nil
+            guard registry.ended[hello.pid]?.contains(where: { $0 === session }) == true else { return }
             if kill(hello.pid, 0) != 0, errno == ESRCH {
-                registry.died(session, hello, cause: "the worker ended")
+                registry.died(hello.pid, cause: registry.causes[hello.pid] ?? "the worker ended")
             } else {
                 // Its journal belongs to its next link by now.
-                registry.giveUp(session, hello, nil, cause: nil)
+                registry.forget(session, hello.pid)
+                registry.giveUp([Departed(session: session, journal: nil)], cause: nil)
             }
         }
     }
 
     func exited(pid: Int32, cause: String) {
-        if let session = ended.removeValue(forKey: pid), let hello = session.hello {
-            died(session, hello, cause: cause)
-        } else if sessions.values.contains(where: { $0.hello?.pid == pid }) {
+        if hasLinks(pid) {
             causes[pid] = cause
+        } else if ended[pid] != nil {
+            died(pid, cause: cause)
         }
     }
 
-    private func died(_ session: WorkerSession, _ hello: LinkHello, cause: String) {
-        giveUp(session, hello, session.inFlight.isEmpty ? nil : journal(hello), cause: cause)
-        unlink(hello.journalPath)
+    private func hasLinks(_ pid: Int32) -> Bool { sessions.values.contains { $0.hello?.pid == pid } }
+
+    private func forget(_ session: WorkerSession, _ pid: Int32) {
+        ended[pid]?.removeAll { $0 === session }
+        if ended[pid]?.isEmpty == true { ended[pid] = nil }
     }
 
-    private func giveUp(
-        _ session: WorkerSession,
-        _ hello: LinkHello,
-        _ journal: InFlightJournal.Contents?,
-        cause: String?
-    ) {
-        guard !session.inFlight.isEmpty else { return }
-        log.warning(
-            "a worker's link ended with items in flight",
-            metadata: [
-                "plugin": "\(hello.plugin)", "pid": "\(hello.pid)", "cause": "\(cause ?? "the link broke")",
-                "in_flight": "\(session.inFlight.count)", "entered": "\(journal?.entered.count ?? 0)",
+    private func died(_ pid: Int32, cause: String) {
+        causes[pid] = nil
+        let departed = (ended.removeValue(forKey: pid) ?? []).map { session in
+            Departed(session: session, journal: session.inFlight.isEmpty ? nil : session.hello.flatMap(journal))
+        }
+        giveUp(departed, cause: cause)
+        for path in departed.compactMap(\.session.hello?.journalPath) { unlink(path) }
+    }
+
+    /// A link that ended, with what its worker had noted.
+    private struct Departed {
+        var session: WorkerSession
+        var journal: InFlightJournal.Contents?
+
+        var suspects: Set<UInt64> { session.suspects(journal) }
+        /// A handle() of it was running.
+        var isInside: Bool { journal?.inside.map { session.inFlight[$0] != nil } == true }
+
+        /// What is to be thought of its items, with all the links of its process that ended.
+        func blame(among all: [Departed]) -> WorkerSession.Blame {
+            let others = all.filter { $0.session !== session }
+            if others.contains(where: { $0.session.isEnding }) { return .nobody }
+            if isInside { return .alone }
+            if others.contains(where: \.isInside) { return .nobody }
+            return others.allSatisfy(\.suspects.isEmpty) ? .alone : .shared
+        }
+    }
+
+    private func giveUp(_ departed: [Departed], cause: String?) {
+        // All first: to give up one empties it.
+        let judged = departed.map { ($0, cause == nil ? WorkerSession.Blame.alone : $0.blame(among: departed)) }
+        for (departed, blame) in judged {
+            guard let hello = departed.session.hello, !departed.session.inFlight.isEmpty else { continue }
+            var metadata: Logger.Metadata = [
+                "plugin": "\(hello.plugin)", "version": "\(hello.pluginVersion)", "generation": "\(hello.generation)",
+                "pid": "\(hello.pid)", "cause": "\(cause ?? "the link broke")",
+                "in_flight": "\(departed.session.inFlight.count)",
+                "entered": "\(departed.journal?.entered.count ?? 0)",
             ]
-        )
-        session.giveUp(journal, cause: cause.map { "\(hello.plugin) \(hello.pluginVersion): \($0)" })
+            if let journal = departed.journal {
+                metadata["items"] = "\(departed.session.names(of: journal, limit: Self.namedItems))"
+            }
+            log.warning("a worker's link ended with items in flight", metadata: metadata)
+            let text = cause.map { "\(hello.plugin) \(hello.pluginVersion): \($0)" }
+            departed.session.giveUp(departed.journal, cause: text, blame: blame)
+        }
     }
 
     private func journal(_ hello: LinkHello) -> InFlightJournal.Contents? {

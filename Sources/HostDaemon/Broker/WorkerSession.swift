@@ -17,6 +17,8 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     private var context: ChannelHandlerContext?
     private(set) var hello: LinkHello?
     private var windows: [NameID: ClaimWindow] = [:]
+    /// Of the queues that it serves; all sites where none is named.
+    private var scopes: [NameID: SiteScope] = [:]
     private(set) var inFlight: [UInt64: ActiveItem] = [:]
     /// By name: a site may be refused before it had its first item.
     private var refused: Set<String> = []
@@ -24,8 +26,20 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     private var nextDelivery: UInt64 = 1
     private var outbox: [(UInt64, ActiveItem)] = []
     /// A handler missed its deadline: the worker ends itself, and nothing else in it is to blame.
-    private var isEnding = false
+    private(set) var isEnding = false
     var isHunting = false
+    /// It had a delivery already: what it left in the process may be what the next one dies of.
+    private var isFresh: Bool { nextDelivery <= 2 }
+
+    /// Whom a death is to be blamed on, where several plugins share the process, each with a link of its own.
+    enum Blame {
+        /// Only items of this link can have done it.
+        case alone
+        /// Items of another link may have done it as well.
+        case shared
+        /// It was a handler of another link.
+        case nobody
+    }
 
     init(_ core: BrokerCore, _ registry: WorkerRegistry) {
         self.core = core
@@ -37,16 +51,28 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     func room(in line: QueueLine) -> Int {
         context?.channel.isWritable != true ? 0 : windows[line.queue]?.room ?? 0
     }
-    func takes(site: NameID) -> Bool {
-        !refusesAll && !isEnding && (refused.isEmpty || !refused.contains(core.dispatcher.names[site] ?? ""))
+    func takes(_ source: Source) -> Bool {
+        guard !refusesAll, !isEnding, let scope = scopes[source.queue] else { return false }
+        if refused.isEmpty, scope == .all { return true }
+        let site = core.dispatcher.names[source.site] ?? ""
+        return !refused.contains(site) && scope.contains(SiteName(unchecked: site))
     }
     var isIdle: Bool { inFlight.isEmpty }
+    var isHunter: Bool { hello?.isHunter == true }
 
     func take(_ item: ActiveItem) {
         windows[item.row.queue]?.take()
         outbox.append((nextDelivery, item))
         inFlight[nextDelivery] = item
         nextDelivery += 1
+    }
+
+    func cancel(where isMeant: (ActiveItem) -> Bool) {
+        let ids = inFlight.filter { isMeant($0.value) }.keys.sorted()
+        guard !ids.isEmpty, let context else { return }
+        // Behind the message that brought them.
+        flush()
+        context.writeAndFlush(wrapOutboundOut(.cancel(ids)), promise: nil)
     }
 
     func flush() {
@@ -77,6 +103,7 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
             core.dispatcher.hold(source, key: lane, ms: Int64(ms), text: text)
         case .refuse(let sites): refuse(sites)
         case .accept(let sites): accept(sites)
+        case .serve(let queues): serve(queues)
         case .deliver, .enqueued, .cancel: context.close(promise: nil)
         }
     }
@@ -107,7 +134,11 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         }
         self.hello = hello
         registry.joined(self)
-        let queues = hello.queues
+        serve(hello.queues)
+    }
+
+    /// Serves these queues from now on, and no others.
+    private func serve(_ queues: [QueueCredit]) {
         let me = NIOLoopBound(self, eventLoop: core.loop)
         core.store.write { (transaction) throws(QueueStoreError) in
             var ids: [NameID] = []
@@ -118,13 +149,22 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
                 me.value.context?.close(promise: nil)
                 return
             }
-            let session = me.value
-            for (queue, id) in zip(queues, ids) {
-                session.windows[id] = ClaimWindow(credit: Int(queue.credit))
-                let dispatcher = session.core.dispatcher
-                dispatcher.add(session, to: dispatcher.line(id, name: queue.queue.rawValue))
-            }
+            me.value.serve(zip(ids, queues))
         }
+    }
+
+    private func serve(_ queues: some Sequence<(NameID, QueueCredit)>) {
+        let dispatcher = core.dispatcher
+        let before = Set(scopes.keys)
+        scopes = [:]
+        for (id, queue) in queues {
+            scopes[id] = queue.sites
+            // What is in flight still counts.
+            if windows[id] == nil { windows[id] = ClaimWindow(credit: Int(queue.credit)) }
+            let line = dispatcher.line(id, name: queue.queue.rawValue)
+            if before.contains(id) { dispatcher.touch(line) } else { dispatcher.add(self, to: line) }
+        }
+        for line in dispatcher.lines(of: self) where scopes[line.queue] == nil { dispatcher.remove(self, from: line) }
     }
 
     private func end(_ result: ItemResult) {
@@ -174,33 +214,62 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         for line in core.dispatcher.lines(of: self) { core.dispatcher.touch(line) }
     }
 
+    /// Which items were in handlers when the worker died, for the log: "42 of alice/ombout (inside), 43 of alice/ombout".
+    func names(of journal: InFlightJournal.Contents, limit: Int) -> String {
+        // The one whose handle() ran comes first: nothing else ran.
+        let entered = journal.entered.subtracting(journal.inside.map { [$0] } ?? []).sorted()
+        let ids = (journal.inside.map { [$0] } ?? []) + entered
+        let items = ids.compactMap { id in inFlight[id].map { (id: id, item: $0) } }
+        let named = items.prefix(limit).map { id, item in
+            let site = core.dispatcher.names[item.row.site] ?? "?"
+            return "\(item.row.id) of \(site)/\(item.source.line.name)" + (id == journal.inside ? " (inside)" : "")
+        }
+        return named.joined(separator: ", ") + (items.count > limit ? " and \(items.count - limit) more" : "")
+    }
+
     /// The link is gone.
     ///
     /// `journal` says which handlers had been called; nil: nobody knows. No `cause`: the worker lives, so that nothing
-    /// in it is to blame.
-    func giveUp(_ journal: InFlightJournal.Contents?, cause: String?) {
+    /// in it is to blame. `blame`: what the process's other links say of this one's items.
+    func giveUp(_ journal: InFlightJournal.Contents?, cause: String?, blame: Blame = .alone) {
         let dispatcher = core.dispatcher
         let items = inFlight
         inFlight = [:]
-        let blamed: Set<UInt64> = cause == nil || isEnding ? [] : suspects(among: Set(items.keys), journal)
+        let mayBlame = cause != nil && !isEnding && blame != .nobody
         for (id, item) in items.sorted(by: { $0.key < $1.key }) {
-            if cause == nil || journal?.entered.contains(id) != false { item.mayBeDuplicate = true }
-            if let cause, blamed == [id] {
+            // A hunter without a journal had nothing in flight but a suspect.
+            let wasEntered = journal?.entered.contains(id) ?? item.isHunted
+            // What has left its handler may be done, though the worker didn't get to say so.
+            let newest = journal?.newest ?? .max
+            if cause == nil || id <= newest { item.mayBeDuplicate = true }
+            guard mayBlame, wasEntered, let cause else {
+                dispatcher.settle(item, Outcome(.giveBack))
+                continue
+            }
+            let wasHunted = item.isHunted
+            // Charged only where nothing else ever ran in that process: an item that comes after another may die of what
+            // that one left.
+            if wasHunted, isFresh, blame == .alone {
                 dispatcher.settle(item, Outcome(.overdue, text: cause))
                 continue
             }
-            // With several in handlers at once none is charged until each was tried alone.
-            if blamed.contains(id) { item.isSuspect = true }
+            if let inside = journal?.inside, inside != id, items[inside] != nil, !item.wasBeside {
+                item.wasBeside = true
+            } else {
+                item.isSuspect = true
+            }
             dispatcher.settle(item, Outcome(.giveBack))
+            // It is the first that the next hunter gets.
+            if wasHunted { dispatcher.moveFirst(suspect: item) }
         }
     }
 
-    /// Where a handle() was running, nothing else ran in that worker.
-    ///
-    /// A hunter has nothing in flight but a suspect.
-    private func suspects(among ids: Set<UInt64>, _ journal: InFlightJournal.Contents?) -> Set<UInt64> {
-        guard let journal else { return isHunting && ids.count == 1 ? ids : [] }
-        if let inside = journal.inside, ids.contains(inside) { return [inside] }
-        return ids.intersection(journal.entered)
+    /// Items that a death would be blamed on, were this the only link of its process.
+    func suspects(_ journal: InFlightJournal.Contents?) -> Set<UInt64> {
+        guard !isEnding else { return [] }
+        // A hunter without a journal had nothing in flight but a suspect.
+        guard let journal else { return Set(inFlight.filter { $0.value.isHunted }.keys) }
+        if let inside = journal.inside, inFlight[inside] != nil { return [inside] }
+        return journal.entered.intersection(inFlight.keys)
     }
 }

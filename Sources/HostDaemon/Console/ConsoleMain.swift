@@ -60,7 +60,7 @@ struct Console {
         do {
             switch event {
             case .message(.configure(.console(let configuration))): try await configure(configuration)
-            case .message(.configure): throw ConsoleError.notAConsole
+            case .message(.configure), .message(.change): throw ConsoleError.notAConsole
             case .message(.ping(let number)): channel.send(.pong(number, vitals))
             case .message(.request(let request)):
                 channel.send(.reply(ControlReply(id: request.id, error: "the console takes no commands")))

@@ -124,10 +124,3 @@ extension RequestFacts {
         queryToken = request.uri.queryParameters["token"].map(String.init)
     }
 }
-
-extension JSONValue {
-    /// As a type of its own.
-    fileprivate func decoded<Value: Decodable>(as type: Value.Type) throws -> Value {
-        try JSONDecoder().decode(type, from: JSONEncoder().encode(self))
-    }
-}

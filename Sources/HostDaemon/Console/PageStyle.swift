@@ -49,6 +49,7 @@ enum PageStyle {
         font:12.5px ui-monospace,SFMono-Regular,Menlo,"DejaVu Sans Mono",monospace}
         .notice{padding:14px 16px}
         .notice p{margin:4px 0 0}
+        .notice ul{margin:6px 0 0;padding-left:20px;overflow-wrap:anywhere}
         footer{padding-top:2px;padding-bottom:30px;color:var(--soft);font-size:13px}
         a{color:var(--accent)}
         form{display:flex;flex-wrap:wrap;gap:8px;margin-top:12px}

@@ -48,6 +48,10 @@ struct PageTable {
             Cell(style: "w", content: "\(value?.string.map { Figures.upcoming($0, now: now) } ?? "")")
         }
 
+        static func moment(_ value: JSONValue?, now: Date) -> Cell {
+            Cell(style: "w", content: "\(value?.string.map { Figures.moment($0, now: now) } ?? "")")
+        }
+
         static func pill(_ text: String, _ look: String) -> Cell {
             Cell(style: "w", content: "<span class=\"pill \(look)\">\(text)</span>")
         }

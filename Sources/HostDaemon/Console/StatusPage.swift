@@ -19,7 +19,7 @@ struct StatusPage {
             nonce: nonce,
             body: """
                 <header><h1>hostd</h1><p>\(subtitle)</p><p class="state">\(health)</p></header>
-                <main>\(figures)\(deadLetters)\(lanes)\(plugins)\(queues)\(sites)\(processes)</main>
+                <main>\(needs)\(figures)\(deadLetters)\(lanes)\(blocks)\(plugins)\(queues)\(sites)\(processes)</main>
                 <footer>As of \(PageFrame.clock(now)) UTC, read again every 5 seconds ·
                 <a href="/status.json">status.json</a> · <a href="/metrics">metrics</a> · <a href="/health">health</a></footer>
                 """
@@ -53,13 +53,28 @@ struct StatusPage {
         if !brokenSites.isEmpty { worries.append(Self.several(brokenSites.count, "site") + " broken") }
         let paused = queueRows.count { $0["paused"]?.bool == true }
         if paused > 0 { worries.append(Self.several(paused, "queue") + " paused") }
-        if !laneRows.isEmpty {
-            worries.append(Self.several(laneRows.count, "lane") + (laneRows.count == 1 ? " backs off" : " back off"))
+        if lanesTotal > 0 {
+            worries.append(Self.several(lanesTotal, "lane") + (lanesTotal == 1 ? " backs off" : " back off"))
         }
+        let others = sentences.count
+        if worries.isEmpty, others > 0 { worries.append(Self.several(others, "thing") + " to look at") }
         let isBad = !unloaded.isEmpty || !brokenSites.isEmpty
         return worries.isEmpty
             ? "<span class=\"pill good\">all well</span>"
             : "<span class=\"pill \(isBad ? "bad" : "warn")\">\(worries.joined(separator: " · "))</span>"
+    }
+
+    private var sentences: [String] { (snapshot.status["needs"]?.array ?? []).compactMap(\.string) }
+
+    /// The broker lists no more lanes than somebody reads.
+    private var lanesTotal: Int {
+        max(laneRows.count, Int(clamping: snapshot.status["lanes_total"]?.int ?? 0))
+    }
+
+    private var needs: HTML {
+        guard !sentences.isEmpty else { return "" }
+        let items = HTML.joined(sentences.map { "<li>\($0)</li>" })
+        return "<section class=\"notice\"><h2>Needs a person</h2><ul>\(items)</ul></section>"
     }
 
     private static func several(_ count: Int, _ word: String) -> String { "\(count) \(word)\(count == 1 ? "" : "s")" }
@@ -93,14 +108,31 @@ struct StatusPage {
             "Queue", "Group", "Site", "#Ready", "#Delayed", "#In flight", "#Dead", "#In/s", "#Out/s", "",
         ])
         for row in queueRows {
-            let isPaused = row["paused"]?.bool == true
             table.add([
                 .text(row["queue"]), .text(row["group"]), .text(row["site"]), .count(row["ready"]),
                 .count(row["delayed"]), .count(row["claimed"]), .count(row["dead"]), .rate(row["rate_in"]),
-                .rate(row["rate_out"]), isPaused ? .pill("paused", "warn") : .empty,
+                .rate(row["rate_out"]), note(row),
             ])
         }
         return table.section("Queues", note: "", none: "No queue has seen an item yet.")
+    }
+
+    private func note(_ row: JSONValue) -> PageTable.Cell {
+        if row["paused"]?.bool == true { return .pill("paused", "warn") }
+        return row["held_until"]?.string == nil ? .empty : .pill("held", "warn")
+    }
+
+    private var blocks: HTML {
+        let rows = snapshot.status["blocks"]?.array ?? []
+        guard !rows.isEmpty else { return "" }
+        var table = PageTable(["Pattern", "Site", "Since"])
+        for row in rows {
+            table.add([
+                .long(row["pattern"]), .text(row["site"]?.string == nil ? .string("all") : row["site"]),
+                .moment(row["since"], now: now),
+            ])
+        }
+        return table.section("Blocked targets", note: "queuectl target PATTERN unblock", none: "")
     }
 
     private var lanes: HTML {
@@ -110,11 +142,12 @@ struct StatusPage {
             let state = row["state"]?.string ?? "?"
             table.add([
                 .long(row["target"]), .text(row["site"]), .text(row["queue"]),
-                .pill(state, state == "open" ? "bad" : "warn"), .count(row["waiting"]), .count(row["concurrency"]),
+                .pill(state, ["open", "blocked"].contains(state) ? "bad" : "warn"), .count(row["waiting"]),
+                .count(row["concurrency"]),
                 .upcoming(row["next_attempt"], now: now), .long(row["reason"]),
             ])
         }
-        let more = laneRows.count - Self.mostLanes
+        let more = lanesTotal - Self.mostLanes
         return table.section(
             "Lanes that back off",
             note: more > 0 ? "\(Figures.count(Int64(more))) more: queuectl status" : "their items wait, none is lost",
@@ -152,10 +185,11 @@ struct StatusPage {
     }
 
     private var processes: HTML {
-        var table = PageTable(["Role", "Plugin", "Group", "#Generation", "#Pid", "#Memory", "#In flight"])
+        var table = PageTable(["Role", "Plugin", "Version", "Group", "#Generation", "#Pid", "#Memory", "#In flight"])
         for row in snapshot.status["processes"]?.array ?? [] {
             table.add([
-                .text(row["role"]), .text(row["plugin"]), .text(row["group"]), .number(row["generation"]),
+                .text(row["role"]), .text(row["plugin"]), .text(row["version"]), .text(row["group"]),
+                .number(row["generation"]),
                 .number(row["pid"]), .bytes(row["rss_bytes"]), .count(row["in_flight"]),
             ])
         }

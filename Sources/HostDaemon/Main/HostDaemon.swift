@@ -15,7 +15,7 @@ struct HostDaemon: ParsableCommand {
         abstract: "Fans the notices of a microblogging network out to remote targets.",
         discussion: """
             Runs in the foreground and logs to standard error. SIGTERM and SIGINT finish what is in flight and stop, \
-            SIGHUP reads the configuration again, SIGUSR2 starts a new generation of workers. queuectl shows and steers \
+            SIGHUP reads the configuration again, SIGUSR2 starts a new generation of workers, and goes on as a changed executable. queuectl shows and steers \
             what runs.
 
             Example:
@@ -26,7 +26,7 @@ struct HostDaemon: ParsableCommand {
 
     @Option(help: ArgumentHelp("The configuration; without it ./hostd.yaml, if there is one.", valueName: "file"))
     var config: String?
-    @Option(help: ArgumentHelp("Workers per plugin, in the place of workers.count.", valueName: "n"))
+    @Option(help: ArgumentHelp("Workers per plugin and group, in the place of workers.count.", valueName: "n"))
     var threads: Int?
     @Flag(help: "Tell every error of the configuration and exit: 0 if there is none, else 1.")
     var check = false
@@ -34,12 +34,15 @@ struct HostDaemon: ParsableCommand {
     var logFormat = LogFormat.text
     @Option(help: "The least level that is logged: debug, info, warning or error.")
     var logLevel = LogLevelArgument.info
+    /// With `--check`: a running hostd asks whether this one could go on in its place.
+    @Option(help: .hidden)
+    var handoverFormat: Int?
     @Option(help: .hidden)
     var role: RoleArgument?
     /// With `--role probe`: the file to load.
     @Option(help: .hidden)
     var path: String?
-    /// With `--role worker`: PLUGIN/INDEX, for people who read process lists.
+    /// With `--role worker`: PLUGIN/INDEX or PLUGIN/UNIT/INDEX, for people who read process lists.
     @Option(help: .hidden)
     var slot: String?
 
@@ -73,7 +76,9 @@ struct HostDaemon: ParsableCommand {
     private func perform() -> Int32 {
         LogSetup.bootstrap(format: logFormat, level: logLevel.level, role: role?.rawValue ?? "supervisor")
         if let role { return role.run(path: path ?? "") }
-        if check { return ConfigurationCheck.run(configPath: config, threads: threads) }
+        if check {
+            return ConfigurationCheck.run(configPath: config, threads: threads, handoverFormat: handoverFormat)
+        }
         var options = SupervisorOptions(configPath: config, threads: threads)
         options.childArguments = ["--log-format", logFormat.rawValue, "--log-level", logLevel.rawValue]
         return SupervisorMain.run(options)

@@ -18,12 +18,15 @@ struct ChildProcess: Sendable {
     /// Our end of the socket pair; whoever takes it closes it.
     let descriptor: Int32
 
-    /// `inherited`: what the child gets as its descriptor 4, such as the broker's lock.
+    /// Starts a program, with its end of the channel as descriptor 3.
+    ///
+    /// `inherited`: what it gets as its descriptors 4, 5, ..., such as the broker's lock and its sockets. `hearsOutput`: what it prints comes over the channel too.
     static func spawn(
         _ program: Program,
         arguments: [String],
         environment: [String],
-        inherited: Int32? = nil
+        inherited: [Int32] = [],
+        hearsOutput: Bool = false
     ) throws(SupervisorError) -> ChildProcess {
         let name = arguments.joined(separator: " ")
         var ends: [Int32] = [-1, -1]
@@ -38,6 +41,7 @@ struct ChildProcess: Sendable {
             environment,
             channel: ends[1],
             inherited: inherited,
+            hearsOutput: hearsOutput,
             pid: &pid
         )
         guard status == 0 else {
@@ -54,20 +58,27 @@ struct ChildProcess: Sendable {
         _ arguments: [String],
         _ environment: [String],
         channel: Int32,
-        inherited: Int32?,
+        inherited: [Int32],
+        hearsOutput: Bool,
         pid: inout pid_t
     ) -> Int32 {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        let second = ChildChannel.descriptor + 1
-        if let inherited {
-            // The first dup2 would tread on it. Never so in a process with an event loop: that took the low numbers.
-            guard channel != second else { return EBADF }
-            posix_spawn_file_actions_adddup2(&actions, inherited, second)
+        // Copies above all that the child gets: a dup2 must not tread on what a later one needs.
+        let highest = ChildChannel.descriptor + Int32(inherited.count) + 1
+        let sources = ([channel] + inherited).map { fcntl($0, F_DUPFD_CLOEXEC, highest) }
+        defer { for source in sources where source >= 0 { close(source) } }
+        guard sources.allSatisfy({ $0 >= 0 }) else { return errno }
+        for (target, source) in zip(ChildChannel.descriptor..., sources) {
+            posix_spawn_file_actions_adddup2(&actions, source, target)
         }
-        posix_spawn_file_actions_adddup2(&actions, channel, ChildChannel.descriptor)
+        if hearsOutput {
+            for target in [STDOUT_FILENO, STDERR_FILENO] {
+                posix_spawn_file_actions_adddup2(&actions, ChildChannel.descriptor, target)
+            }
+        }
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -88,6 +99,16 @@ struct ChildProcess: Sendable {
         return posix_spawn(&pid, program.path, &actions, &attributes, argv, envp)
     }
 
+    /// Where the machine runs out of memory, the kernel is to end it before broker and supervisor: it can be replaced.
+    ///
+    /// Best effort.
+    func offerToMemoryShortage() {
+        let file = open("/proc/\(pid)/oom_score_adj", O_WRONLY | O_CLOEXEC)
+        guard file >= 0 else { return }
+        _ = write(file, "500", 3)
+        close(file)
+    }
+
     /// nil while it runs.
     func reap() -> EndCause? {
         var status: Int32 = 0
@@ -106,6 +127,7 @@ struct ChildProcess: Sendable {
     static func environment(of role: Role, from all: [String] = currentEnvironment) -> [String] {
         let ours = [
             "NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=", "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES=",
+            Handover.variable + "=",
         ]
         return all.filter { entry in
             !ours.contains { entry.hasPrefix($0) } && !(role == .worker && entry.hasPrefix("LD_"))

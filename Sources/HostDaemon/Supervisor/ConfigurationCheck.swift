@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Control
 import Glibc
 import HostConfig
 import NIOCore
@@ -9,15 +10,35 @@ import QueueCore
 ///
 /// Starts, locks and writes nothing; plugins are tried in probe processes where they lie.
 package enum ConfigurationCheck {
-    package static func run(configPath: String?, threads: Int?) -> Int32 {
+    /// The exit status, after all that is wrong was told.
+    ///
+    /// `handoverFormat`: asked by a running hostd that would re-execute as this one. It then tells only what would keep
+    /// it from going on: a plugin that can't be run doesn't.
+    package static func run(configPath: String?, threads: Int?, handoverFormat: Int? = nil) -> Int32 {
+        if let handoverFormat, handoverFormat != Handover.format {
+            Supervisor.complain(
+                "the running hostd hands over in format \(handoverFormat), this one takes over from \(Handover.format): "
+                    + "stop hostd, then start it"
+            )
+            return ExitStatus.configurationError
+        }
         do {
             let deployment = try Deployment.load(configPath, threads: threads)
+            // A start makes it too.
+            if handoverFormat != nil { try DeadLetterDirectory.prepare(deployment.config.queue.deadLetterDir) }
             let loop = MultiThreadedEventLoopGroup.singleton.next()
             let scan = PluginScan(directory: deployment.config.pluginsDir, stateDirectory: nil)
             let catalog = try loop.makeFutureWithTask { await scan.run() }.wait()
-            let errors = errors(deployment, catalog)
+            let descriptors = catalog.loadable.mapValues(\.descriptor)
+            let errors =
+                handoverFormat == nil
+                ? errors(deployment, catalog) : deployment.pluginErrors(descriptors).map(\.description)
             errors.forEach(Supervisor.complain)
             guard errors.isEmpty else { return ExitStatus.configurationError }
+            if handoverFormat != nil {
+                print(ExecutableTrial.word + HostVersion.current)
+                return 0
+            }
             let sites = Supervisor.counted(deployment.sites.count, "site")
             let plugins = Supervisor.counted(catalog.loadable.count, "plugin")
             print("\(deployment.config.file ?? "no configuration file, all defaults"): \(sites), \(plugins): no errors")

@@ -3,7 +3,7 @@ import PluginFiles
 import QueueCore
 
 /// A plugin that can be run: what the probe saw of the private copy at `path`.
-struct LoadablePlugin: Hashable, Sendable {
+struct LoadablePlugin: Codable, Hashable, Sendable {
     var path: String
     var descriptor: PluginDescriptor
 }

@@ -11,12 +11,16 @@ struct RespawnBackoff: Equatable {
     /// The first wait.
     var base: Duration
     private(set) var deaths = 0
+    /// It is there to die of what it tries: only a process that never was ready makes the next one wait longer.
+    var isExpendable = false
 
     init(base: Duration) { self.base = base }
 
+    mutating func forgive() { deaths = 0 }
+
     /// A process ended that had been ready for `lifetime`, zero if it never was.
     mutating func delay(afterLifeOf lifetime: Duration) -> Duration {
-        if lifetime >= Self.healthy { deaths = 0 }
+        if lifetime >= Self.healthy || (isExpendable && lifetime > .zero) { deaths = 0 }
         defer { deaths += 1 }
         guard deaths > 0 else { return min(base, Self.limit) }
         // 2^10 times 100 ms is past the limit.

@@ -1,38 +1,174 @@
 // SPDX-License-Identifier: Apache-2.0
+import QueueCore
 
-/// One plugin's way from a generation to the next: the new workers are all ready before the old ones drain, and the
-/// first that ends before that undoes it.
+/// One plugin's way from a generation to the next.
+///
+/// First the canary runs alone beside the old workers; then the rest of the new ones start; when all are ready the old
+/// ones drain. Workers that serve a singleton queue can't stand side by side: those start only once the old ones drain,
+/// and until they have shown that they work, the old code comes back.
 struct RolloutStateMachine: Equatable {
     enum State: Equatable {
-        /// The old generation works. `ready` of the last -> done; `ended` of any -> undone.
-        case starting(waitingFor: Set<Int>)
+        /// The canary isn't ready yet. `ready` -> watching; `ended`, `siteFailed` -> undone.
+        case startingCanary
+        /// It works beside the old generation. `observed` -> starting or undone; `timeUp` -> starting; `ended`,
+        /// `siteFailed` -> undone.
+        case watching
+        /// The old generation works. `ready` of the last -> handingOver or done; `ended`, `siteFailed` -> undone.
+        case starting(waitingFor: Set<SlotID>)
+        /// The old generation drains, and then the singletons' workers start. `ready` of the last -> proving or done;
+        /// `ended`, `siteFailed` -> rolledBack.
+        case handingOver(waitingFor: Set<SlotID>)
+        /// Nothing runs beside the new workers, but the old code can come back. `observed`, `timeUp` -> done or
+        /// rolledBack; `ended`, `siteFailed` -> rolledBack.
+        case proving
         case done
+        /// The old generation never stopped working.
         case undone(reason: String)
+        /// The old code is started again.
+        case rolledBack(reason: String)
     }
 
     enum Action: Equatable {
-        case drainOld
+        /// The time of the canary begins.
+        case watch
+        case startRest
+        /// Drain the old generation, start the singletons' workers; the roll-out goes on.
+        case handOver
+        /// Drain the old generation if it isn't drained: the roll-out is over.
+        case finish
         case dropNew
+        case startOld
     }
+
+    /// Deliveries of the canary after which it has shown enough.
+    static let enoughDeliveries = 200
 
     private(set) var state: State
+    /// Runs alone first; nil = nobody does.
+    let canary: SlotID?
+    /// The new workers that can stand beside the old ones.
+    private let side: Set<SlotID>
+    /// Those that can't: they serve singleton queues.
+    private let late: Set<SlotID>
+    private let isNewCode: Bool
+    private let isWatched: Bool
 
-    /// `workers`: the indexes of the new generation's workers; not empty.
-    init(workers: Set<Int>) {
-        precondition(!workers.isEmpty, "a roll-out has at least one worker")
-        state = .starting(waitingFor: workers)
+    /// `side` in the order of start, `late` likewise; not both empty.
+    ///
+    /// `isWatched`: there is a canary; code that isn't new needs none.
+    init(side: [SlotID], late: [SlotID], isNewCode: Bool, isWatched: Bool) {
+        precondition(!side.isEmpty || !late.isEmpty, "a roll-out has at least one worker")
+        self.side = Set(side)
+        self.late = Set(late)
+        self.isNewCode = isNewCode
+        self.isWatched = isWatched && isNewCode
+        canary = self.isWatched ? side.first ?? late.first : nil
+        if side.isEmpty {
+            state = .handingOver(waitingFor: Set(late))
+        } else {
+            state = self.isWatched ? .startingCanary : .starting(waitingFor: Set(side))
+        }
     }
 
-    mutating func ready(_ index: Int) -> Action? {
-        guard case .starting(var waitingFor) = state, waitingFor.remove(index) != nil else { return nil }
-        state = waitingFor.isEmpty ? .done : .starting(waitingFor: waitingFor)
-        return waitingFor.isEmpty ? .drainOld : nil
+    /// What to do at the very beginning besides starting the workers that it `wants`.
+    var firstAction: Action? { if case .handingOver = state { .handOver } else { nil } }
+
+    /// Whether this new worker is to be there now.
+    func wants(_ worker: SlotID) -> Bool {
+        switch state {
+        case .startingCanary, .watching: worker == canary
+        case .starting: !late.contains(worker)
+        case .handingOver, .proving, .done: true
+        case .undone, .rolledBack: false
+        }
+    }
+
+    /// With `workers.isolate: group`: plugins in the same processes.
+    func shares(_ other: RolloutStateMachine) -> Bool {
+        !side.isDisjoint(with: other.side) || !late.isDisjoint(with: other.late)
+    }
+
+    var isWatching: Bool { state == .watching || state == .proving }
+
+    mutating func ready(_ worker: SlotID) -> Action? {
+        switch state {
+        case .startingCanary where worker == canary:
+            state = .watching
+            return .watch
+        case .starting(var waitingFor):
+            guard waitingFor.remove(worker) != nil else { return nil }
+            state = .starting(waitingFor: waitingFor)
+            return waitingFor.isEmpty ? sideIsReady() : nil
+        case .handingOver(var waitingFor):
+            guard waitingFor.remove(worker) != nil else { return nil }
+            state = .handingOver(waitingFor: waitingFor)
+            return waitingFor.isEmpty ? allAreReady() : nil
+        case .startingCanary, .watching, .proving, .done, .undone, .rolledBack:
+            return nil
+        }
+    }
+
+    /// How the canary's deliveries ended up to now, beside the old workers'.
+    mutating func observed(
+        _ outcomes: [QueueName: OutcomeTally],
+        against baseline: CanaryJudgement.Baseline
+    ) -> Action? {
+        guard isWatching else { return nil }
+        if let complaint = CanaryJudgement.complaint(of: outcomes, against: baseline) { return fail(complaint) }
+        let total = outcomes.values.reduce(0) { $0 + $1.total }
+        return total >= Self.enoughDeliveries ? timeUp() : nil
+    }
+
+    /// The canary lives, and nothing that was seen speaks against it: no delivery at all speaks for it as well.
+    mutating func timeUp() -> Action? {
+        switch state {
+        case .watching:
+            let rest = side.subtracting(canary.map { [$0] } ?? [])
+            guard !rest.isEmpty else { return sideIsReady() }
+            state = .starting(waitingFor: rest)
+            return .startRest
+        case .proving:
+            state = .done
+            return .finish
+        case .startingCanary, .starting, .handingOver, .done, .undone, .rolledBack:
+            return nil
+        }
     }
 
     /// A new worker ended, ready or not: a generation of which one dies at once is not a better one.
-    mutating func ended(cause: String) -> Action? {
-        guard case .starting = state else { return nil }
-        state = .undone(reason: cause)
-        return .dropNew
+    mutating func ended(cause: String) -> Action? { fail(cause) }
+
+    /// A new worker can't open a site that the old generation could open.
+    ///
+    /// Where the code isn't new, it can't be the reason.
+    mutating func siteFailed(_ reason: String) -> Action? { isNewCode ? fail(reason) : nil }
+
+    private mutating func sideIsReady() -> Action {
+        guard !late.isEmpty else {
+            state = .done
+            return .finish
+        }
+        state = .handingOver(waitingFor: late)
+        return .handOver
+    }
+
+    private mutating func allAreReady() -> Action {
+        // Where others stood beside the old generation, one of them was the canary.
+        let isProven = !isWatched || !side.isEmpty
+        state = isProven ? .done : .proving
+        return isProven ? .finish : .watch
+    }
+
+    private mutating func fail(_ reason: String) -> Action? {
+        switch state {
+        case .startingCanary, .watching, .starting:
+            state = .undone(reason: reason)
+            return .dropNew
+        case .handingOver, .proving:
+            state = .rolledBack(reason: reason)
+            return .startOld
+        case .done, .undone, .rolledBack:
+            return nil
+        }
     }
 }

@@ -9,12 +9,17 @@ struct Slot {
     /// What the process in it is to be told; nil until the first plan is made.
     var configuration: RoleConfiguration?
     var process: RunningProcess?
+    /// How its last process ended that never was ready; nil once one is.
+    var startFailure: String?
     /// Numbers the timers of `spawnDue`: an earlier one is void.
     var turn = 0
+    /// The log has it that this slot waits for a process of an earlier time to end.
+    var isLockWaitLogged = false
 
     init(id: SlotID, spawnDelay: Duration) {
         self.id = id
         machine = SlotStateMachine(spawnDelay: spawnDelay)
+        machine.isExpendable = id.isHunter
     }
 
     /// Of a process that serves.
@@ -39,6 +44,11 @@ struct RunningProcess {
     var siteErrors: [SiteName: String] = [:]
     var cause: EndCause?
     var isHungUp = false
+    var wasReady = false
+    /// An earlier image of the supervisor started it.
+    var isInherited = false
+    /// Of the hostd that it runs.
+    var version = HostVersion.current
 
     init(serial: ProcessSerial, child: ChildProcess) {
         self.serial = serial

@@ -60,6 +60,14 @@ struct SlotStateMachine: Equatable {
 
     var isReady: Bool { if case .ready = state { true } else { false } }
 
+    var isExpendable: Bool {
+        get { backoff.isExpendable }
+        set { backoff.isExpendable = newValue }
+    }
+
+    /// What its process died of won't happen to the next one.
+    mutating func forgive() { backoff.forgive() }
+
     mutating func setSpawnDelay(_ delay: Duration) { backoff.base = delay }
 
     mutating func handle(_ input: Input) -> Action? {

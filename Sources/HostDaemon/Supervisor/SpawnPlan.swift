@@ -8,7 +8,7 @@ import QueueCore
 /// The supervisor makes the running processes equal it.
 struct SpawnPlan: Equatable {
     /// A plugin's code as it runs now.
-    struct RunningPlugin: Equatable, Sendable {
+    struct RunningPlugin: Codable, Equatable, Sendable {
         var code: LoadablePlugin
         var generation: Int
     }
@@ -16,10 +16,10 @@ struct SpawnPlan: Equatable {
     private(set) var broker: BrokerConfiguration
     /// nil = switched off.
     private(set) var console: ConsoleConfiguration?
-    /// By plugin, then by index.
+    /// By plugin, unit and index.
     ///
-    /// Only plugins that a site enables and that can be run.
-    private(set) var workers: [PluginName: [WorkerConfiguration]] = [:]
+    /// Only of plugins that a site enables and that can be run.
+    private(set) var workers: [WorkerConfiguration]
 
     init(
         _ deployment: Deployment,
@@ -29,54 +29,37 @@ struct SpawnPlan: Equatable {
     ) {
         broker = Self.broker(deployment, running: running, known: known, stateDirectory: stateDirectory)
         console = Self.console(deployment.config, stateDirectory: stateDirectory)
-        for (plugin, code) in running {
-            let all = Self.workers(of: plugin, code, deployment, stateDirectory: stateDirectory)
-            if !all.isEmpty { workers[plugin] = all }
+        workers = WorkerUnits(deployment, running, stateDirectory: stateDirectory).workers
+    }
+
+    /// The workers of new generations: those in which one of the plugins `next` runs, the others as they are.
+    static func workers(
+        rolling next: [PluginName: RunningPlugin],
+        among running: [PluginName: RunningPlugin],
+        _ deployment: Deployment,
+        stateDirectory: String
+    ) -> [WorkerConfiguration] {
+        guard !next.isEmpty else { return [] }
+        let all = running.merging(next) { _, new in new }
+        return WorkerUnits(deployment, all, stateDirectory: stateDirectory).workers.filter { worker in
+            worker.members.contains { next[$0.plugin] != nil }
         }
     }
 
-    /// One generation of a plugin's workers; none where no site enables it.
-    ///
-    /// A queue that has one worker per site is served by the first only; a further worker that has no queue left isn't
-    /// started.
-    static func workers(
+    /// The extra worker that tries items alone; nil where all of a plugin's queues have one worker per site.
+    static func hunter(
         of plugin: PluginName,
         _ running: RunningPlugin,
         _ deployment: Deployment,
         stateDirectory: String
-    ) -> [WorkerConfiguration] {
-        let descriptor = running.code.descriptor
-        let sites = deployment.sites(enabling: plugin).map { site in
-            WorkerSite(
-                nickname: site.nickname,
-                server: site.server,
-                name: site.name,
-                root: site.root,
-                values: PluginConfigCheck.check(site, plugin: plugin, descriptor: descriptor).values
-            )
-        }
-        guard !sites.isEmpty, !descriptor.handlers.isEmpty else { return [] }
-        var shared = descriptor
-        shared.handlers.removeAll(where: \.isSingleton)
-        let count = shared.handlers.isEmpty ? 1 : deployment.workerCount
-        let http = deployment.config.http
-        return (0..<count).map { index in
-            var worker = WorkerConfiguration(
-                plugin: plugin,
-                pluginPath: running.code.path,
-                descriptor: index == 0 ? descriptor : shared,
-                generation: running.generation,
-                index: index,
-                stateDirectory: stateDirectory,
-                workerSocket: BrokerConfiguration(stateDirectory: stateDirectory).workerSocket,
-                sites: sites
-            )
-            worker.httpTimeoutMs = Int(clamping: http.timeoutMs)
-            worker.connectionsPerHost = http.connectionsPerHost
-            worker.allowPrivate = http.allowPrivate
-            worker.version = HostVersion.current
-            return worker
-        }
+    ) -> WorkerConfiguration? {
+        let whole = WorkerUnits.whole(of: plugin, running, deployment, stateDirectory: stateDirectory)
+        guard var hunter = whole else { return nil }
+        for handler in hunter.descriptor.handlers where handler.isSingleton { hunter.queues[handler.queue] = nil }
+        guard !hunter.queues.isEmpty else { return nil }
+        hunter.index = SlotID.hunterIndex
+        hunter.isHunter = true
+        return hunter
     }
 
     private static func broker(
@@ -93,12 +76,14 @@ struct SpawnPlan: Equatable {
         broker.password = queue.password?.reveal()
         broker.basename = queue.basename
         broker.controlChannels = [queue.controlChannel, QueueConfig.olderControlChannel]
-        broker.breakout = queue.breakout.map(\.description)
+        broker.breakout = deployment.breakouts.map(\.description)
+        broker.debugMemory = queue.debugMemory
         broker.maxRetries = queue.maxRetries
         broker.deadLetterDirectory = queue.deadLetterDir
         broker.targetConcurrency = queue.targetConcurrency
         broker.expiresMs = queue.expiresMs
         broker.historyMs = queue.historyMs
+        broker.maxStoreBytes = queue.maxStore?.bytes
         broker.dedupeWindowMs = queue.dedupeWindowMs
         broker.priorities = queue.priorities.mapValues(Int.init)
         broker.version = HostVersion.current

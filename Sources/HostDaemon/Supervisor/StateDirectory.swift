@@ -29,11 +29,28 @@ struct StateDirectory: Sendable {
         return StateDirectory(path: path, lock: lock)
     }
 
+    /// As an earlier image of this process opened it.
+    static func adopted(_ path: String, lock descriptor: Int32) -> StateDirectory {
+        StateDirectory(path: path, lock: FileLock.adopted(descriptor))
+    }
+
+    /// Of the lock that is held.
+    var lockDescriptor: Int32 { lock.descriptor }
+
     /// A lock that the broker inherits and keeps to its end, also where it outlives a killed supervisor: no two brokers
     /// on one store.
     ///
     /// nil while one still runs.
     func takeBrokerLock() throws(SupervisorError) -> FileLock? { try FileLock.take(path + "/broker.lock", text: nil) }
+
+    /// Likewise for the worker of a singleton queue: no two of them on one site, whatever generation they are of, and
+    /// whoever started them.
+    func takeSingletonLock(of slot: SlotID) throws(SupervisorError) -> FileLock? {
+        var place = slot
+        place.generation = 0
+        let name = "\(place)".map { $0 == " " || $0 == "/" ? "-" : $0 }
+        return try FileLock.take(path + "/\(String(name)).lock", text: nil)
+    }
 }
 
 /// An exclusive flock on a file.
@@ -45,6 +62,8 @@ final class FileLock: Sendable {
     private init(descriptor: Int32) { self.descriptor = descriptor }
 
     deinit { close(descriptor) }
+
+    static func adopted(_ descriptor: Int32) -> FileLock { FileLock(descriptor: descriptor) }
 
     /// nil where somebody else holds it.
     static func take(_ path: String, text: String?) throws(SupervisorError) -> FileLock? {

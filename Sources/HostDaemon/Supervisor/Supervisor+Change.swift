@@ -6,55 +6,88 @@ import NIOCore
 import PluginFiles
 import QueueCore
 
-/// Reload and restart: one at a time, all or nothing.
+/// Reload, restart and changed plugin files: one at a time.
+///
+/// What is read, and what is taken of it, is in Supervisor+Update; new generations are in Supervisor+Rollout.
 extension Supervisor {
+    /// Anybody who may send may ask for updates of made-up sites, one after the other.
+    private static let waitingLimit = 1000
+
     func ask(_ kind: ChangeRequest.Kind, reply: PendingReply? = nil) {
         let replies = reply.map { [$0] } ?? []
+        // Asked of the earlier image, which is what this one's restart comes of.
+        if isTakeover, kind == .restart, restartsToJoin > 0 {
+            restartsToJoin -= 1
+            restarting?.replies += replies
+            return
+        }
         guard stop == nil else {
             for reply in replies { reply.fail("hostd is stopping") }
             return
         }
         if let index = waitingChanges.firstIndex(where: { $0.kind == kind }) {
             waitingChanges[index].replies += replies
+        } else if waitingChanges.count >= Self.waitingLimit {
+            logger.warning("too many changes wait: one was left out", metadata: ["change": "\(kind)"])
+            for reply in replies { reply.fail("too many changes wait already: try again in a moment") }
         } else {
             waitingChanges.append(ChangeRequest(kind: kind, replies: replies, askedAt: now))
         }
         beginNextChange()
     }
 
-    private func beginNextChange() {
-        guard change == nil, stop == nil, !waitingChanges.isEmpty else { return }
-        var next = waitingChanges.removeFirst()
-        change = next
+    /// A change that comes to nothing ends at once: a loop, so that a thousand of them are no tower of calls.
+    func beginNextChange() {
+        guard !isBeginningChange else { return }
+        isBeginningChange = true
+        defer { isBeginningChange = false }
+        while change == nil, stop == nil, let next = takeNextChange() { begin(next) }
+    }
+
+    /// An update doesn't wait for roll-outs; what starts new ones does.
+    private func takeNextChange() -> ChangeRequest? {
+        let isRolling = !rollouts.isEmpty || restarting != nil
+        return waitingChanges.firstIndex { !isRolling || !$0.kind.rollsOut }.map { waitingChanges.remove(at: $0) }
+    }
+
+    private func begin(_ asked: ChangeRequest) {
+        change = asked
+        guard asked.kind != .files else { return scan() }
         notify.reloading()
-        do {
-            let read = try Deployment.load(options.configPath, threads: options.threads)
-            next.deployment = try taken(read, for: next.kind)
-            change = next
-        } catch let error as ChangeError {
-            return finishChange { $0.fail("\(error)") }
-        } catch {
-            return refuse(error.lines)
-        }
-        let needsFiles = next.deployment?.enabledPlugins.contains { running[$0] == nil && catalog.loadable[$0] == nil }
-        guard next.kind == .restart || needsFiles == true else { return apply() }
-        let (folder, copies) = (next.deployment?.config.pluginsDir ?? deployment.config.pluginsDir, state.path)
+        if asked.kind == .restart, tryNewExecutable() { return }
+        readForChange()
+    }
+
+    /// hostd itself stays what it is.
+    func readForChange() {
+        guard let asked = change, stop == nil else { return }
+        let reading = read(for: asked)
+        change?.reading = reading
+        // Which plugins the sites would want, were all of them sound.
+        let enabled = merged(reading).deployment.enabledPlugins
+        let needsFiles = enabled.contains { running[$0] == nil && catalog.loadable[$0] == nil }
+        if asked.kind == .restart || needsFiles { scan() } else { apply() }
+    }
+
+    private func scan() {
+        let (folder, copies) = (deployment.config.pluginsDir, state.path)
         Task { [inbox, options] in inbox.put(.scanned(await options.scan(folder, copies))) }
     }
 
-    /// What was read, checked as far as it can be before the plugins' files are looked at.
-    private func taken(_ read: Deployment, for kind: ChangeRequest.Kind) throws -> Deployment {
-        var read = read
-        if case .update(let site?) = kind, !read.sites.contains(where: { $0.isCalled(site) }),
-            !deployment.sites.contains(where: { $0.isCalled(site) })
-        {
-            throw ChangeError.noSuchSite(site, folder: read.config.sitesDir)
+    /// Looks after the plugins_dir that is in force.
+    func watchPlugins() {
+        let folder = deployment.config.pluginsDir
+        guard watch?.directory != folder else { return }
+        watch = nil
+        do {
+            watch = try PluginWatch(
+                folder,
+                unfinished: { [inbox] in inbox.put(.pluginsUnfinished($0)) },
+                settled: { [inbox] in inbox.put(.pluginsChanged) }
+            )
+        } catch {
+            logger.warning("\(error)")
         }
-        if read.config.stateDir != deployment.config.stateDir {
-            logger.warning("a changed state_dir waits for a restart of hostd itself")
-            read.config.stateDir = deployment.config.stateDir
-        }
-        return read
     }
 
     func scanned(_ found: PluginCatalog) {
@@ -63,113 +96,39 @@ extension Supervisor {
         apply()
     }
 
-    /// The new configuration is in force from here on, or not at all.
-    private func apply() {
-        guard let change, let next = change.deployment else { return }
+    /// What can be taken of the new configuration is in force from here on.
+    func apply() {
+        guard let kind = change?.kind else { return }
         // A plugin that is rolled is judged by the file that is there now, one that runs on by its running code.
         var descriptors = knownDescriptors
-        if change.kind == .restart { descriptors.merge(catalog.loadable.mapValues(\.descriptor)) { _, new in new } }
-        let errors = next.pluginErrors(descriptors)
-        guard errors.isEmpty else { return refuse(errors.map(\.description)) }
-        configErrors = []
-        deployment = next
+        if kind == .restart { descriptors.merge(catalog.loadable.mapValues(\.descriptor)) { _, new in new } }
+        // With changed files it is the other way round: each is judged by the configuration in force.
+        guard kind == .files || takeConfiguration(descriptors) else { return }
+        let before = Set(slots.keys)
         adoptPlugins()
-        if change.kind == .restart { beginRollouts() }
+        if kind == .restart { planTakeover() }
+        // Where the broker is replaced first, the workers' turn is after it.
+        if kind.rollsOut, takeover?.step != .broker { beginRollouts(ofChanged: kind == .files) }
         let told = reconcile()
-        if change.kind == .restart {
-            finishRestartIfDone()
-        } else {
-            // A child that has answered after the new configuration has taken it in.
-            let heard = told.map { $0.request("ping", timeLimit: .seconds(10)) }
+        change?.isApplied = true
+        change?.awaited = Set(slots.keys.filter { $0.role != .console }).subtracting(before)
+        retrySites()
+        switch kind {
+        case .update:
+            // Who has answered after the new configuration has done what it says.
+            let heard = told.map { $0.request("settle", timeLimit: .seconds(45)) }
             EventLoopFuture.andAllComplete(heard, on: loop).whenComplete { [inbox] _ in inbox.put(.updateHeard) }
+        case .restart:
+            restarting = change
+            finishChange { _ in }
+        case .files:
+            finishChange { _ in }
         }
+        stepRollouts(rollouts.keys.sorted()) { $0.firstAction }
+        finishRolloutsIfDone()
     }
 
-    private func refuse(_ lines: [String]) {
-        configErrors = lines
-        for line in lines {
-            logger.error("configuration not taken, the old one stays in force", metadata: ["reason": "\(line)"])
-        }
-        let others = lines.count > 1 ? " (and \(Self.counted(lines.count - 1, "more error")), see the log)" : ""
-        finishChange { $0.fail((lines.first ?? "unknown error") + others) }
-    }
-
-    func finishUpdate() {
-        guard let change, case .update(let site) = change.kind else { return }
-        let sites = site.map { name in deployment.sites.filter { $0.isCalled(name) } } ?? deployment.sites
-        let plugins = Set(sites.flatMap(\.enabledPlugins))
-        let queues = plugins.compactMap { running[$0]?.code.descriptor.handlers.count }.reduce(0, +)
-        let what =
-            site != nil && sites.isEmpty
-            ? "the site is gone; its items wait"
-            : "\(Self.counted(plugins.count, "plugin")), \(Self.counted(queues, "queue"))"
-        let subject = site ?? Self.counted(sites.count, "site")
-        let text = "update \(subject): \(what), \(Self.seconds(now - change.askedAt))"
-        logger.info("configuration taken", metadata: ["change": "\(text)"])
-        let members: [String: JSONValue] = ["plugins": JSONValue(plugins.count), "queues": JSONValue(queues)]
-        finishChange { $0.succeed(text: text, members) }
-    }
-
-    // MARK: New generations
-
-    private func beginRollouts() {
-        for plugin in running.keys.sorted() {
-            guard let code = catalog.loadable[plugin] else {
-                rolloutFailures[plugin] = catalog.reason(against: plugin)
-                continue
-            }
-            // What has just been adopted is new already.
-            guard slots.keys.contains(where: { $0.plugin == plugin }) else { continue }
-            let next = SpawnPlan.RunningPlugin(code: code, generation: nextGeneration(of: plugin))
-            let workers = SpawnPlan.workers(of: plugin, next, deployment, stateDirectory: state.path)
-            guard !workers.isEmpty else { continue }
-            rollouts[plugin] = Rollout(machine: RolloutStateMachine(workers: Set(workers.map(\.index))), next: next)
-            logger.info("new generation starts", metadata: ["plugin": "\(plugin)", "generation": "\(next.generation)"])
-        }
-    }
-
-    func perform(_ action: RolloutStateMachine.Action, for plugin: PluginName) {
-        guard let rollout = rollouts.removeValue(forKey: plugin) else { return }
-        let metadata: Logger.Metadata = ["plugin": "\(plugin)", "generation": "\(rollout.next.generation)"]
-        switch action {
-        case .drainOld:
-            running[plugin] = rollout.next
-            rolloutFailures[plugin] = nil
-            logger.info("new generation works, the old one drains", metadata: metadata)
-        case .dropNew:
-            if case .undone(let reason) = rollout.machine.state { rolloutFailures[plugin] = reason }
-            let reason = rolloutFailures[plugin] ?? ""
-            logger.error(
-                "new generation can't start, the old one goes on",
-                metadata: metadata.merging(["reason": "\(reason)"]) { $1 }
-            )
-            for id in slots.keys where id.plugin == plugin && id.generation == rollout.next.generation {
-                feed(.hurry, to: id, killReason: "its generation was undone")
-            }
-        }
-        reconcile()
-        finishRestartIfDone()
-    }
-
-    func finishRestartIfDone() {
-        guard let change, change.kind == .restart, change.deployment != nil, rollouts.isEmpty else { return }
-        do {
-            let running = running.values.map(\.code.path) + catalog.loadable.values.map(\.path)
-            try PluginCopy.prune(in: state.path, keeping: Set(running))
-        } catch {
-            logger.warning("old copies of plugins stay", metadata: ["reason": "\(error)"])
-        }
-        let failed = running.keys.sorted().compactMap { plugin in rolloutFailures[plugin].map { "\(plugin): \($0)" } }
-        guard failed.isEmpty else {
-            return finishChange { $0.fail("the old generation goes on: " + failed.joined(separator: "; ")) }
-        }
-        let generations = running.keys.sorted().map { "\($0) is generation \(running[$0]?.generation ?? 0)" }
-        let what = generations.isEmpty ? "no plugin runs" : generations.joined(separator: ", ")
-        let text = "restart: \(what), \(Self.seconds(now - change.askedAt))"
-        finishChange { $0.succeed(text: text) }
-    }
-
-    private func finishChange(_ answer: (PendingReply) -> Void) {
+    func finishChange(_ answer: (PendingReply) -> Void) {
         let done = change
         change = nil
         for reply in done?.replies ?? [] { answer(reply) }
@@ -179,24 +138,10 @@ extension Supervisor {
 
     /// A stop leaves nobody waiting.
     func abandonChanges() {
-        let all = (change.map { [$0] } ?? []) + waitingChanges
+        let all = [change, restarting].compactMap(\.self) + waitingChanges
         change = nil
+        restarting = nil
         waitingChanges = []
         for reply in all.flatMap(\.replies) { reply.fail("hostd is stopping") }
     }
-}
-
-private enum ChangeError: Error, CustomStringConvertible {
-    case noSuchSite(String, folder: String)
-
-    var description: String {
-        switch self {
-        case .noSuchSite(let site, let folder): "there is no site \(site) in \(folder), and there was none before"
-        }
-    }
-}
-
-extension SiteConfig {
-    /// By its nickname or by its server's name, as the original's queuectl knew them.
-    func isCalled(_ name: String) -> Bool { nickname.rawValue == name || server == name }
 }

@@ -18,13 +18,20 @@ extension Supervisor {
         case "sites": reply.succeed(sitesReport)
         case "status": answerStatus(reply)
         case "metrics": answerMetrics(reply)
-        case "update": ask(.update(site: request.arguments["site"]?.string), reply: reply)
-        case "restart": ask(.restart, reply: reply)
+        case "update": ask(.update(site: request.arguments["site"]?.string), request, reply)
+        case "restart": ask(.restart, request, reply)
         case "stop":
             reply.succeed(text: "hostd finishes what is in flight, then stops", ["pid": JSONValue(getpid())])
             beginStop(why: "queuectl stop")
         default: forward(request, reply)
         }
+    }
+
+    /// `wait: false`: whoever asks doesn't care what comes of it.
+    private func ask(_ kind: ChangeRequest.Kind, _ request: ControlRequest, _ reply: PendingReply) {
+        guard request.arguments["wait"]?.bool == false, stop == nil else { return ask(kind, reply: reply) }
+        reply.succeed(text: "\(request.command): asked for")
+        ask(kind)
     }
 
     /// A word from the control topic, as the broker passes it on.
@@ -43,10 +50,14 @@ extension Supervisor {
         guard let broker = slots[.broker]?.readyLink else {
             return reply.fail("the broker isn't running just now; hostd starts it again: see its log")
         }
-        // A million dead letters take their time.
-        let isBulk = request.command == "dead.requeue" || request.command == "dead.drop"
+        // A million items take their time.
+        let isBulk = ["dead.requeue", "dead.drop", "site.drop", "target.replay", "target.block"].contains(
+            request.command
+        )
+        forwarded += 1
         broker.request(request.command, request.arguments, timeLimit: isBulk ? .seconds(1800) : .seconds(30))
-            .whenComplete { result in
+            .whenComplete { [inbox] result in
+                inbox.put(.forwardedAnswer)
                 switch result {
                 case .success(let value): reply.succeed(value)
                 case .failure(ControlError.closed): reply.fail("the broker ended before it answered: see hostd's log")
@@ -59,13 +70,16 @@ extension Supervisor {
 
     private func answerStatus(_ reply: PendingReply) {
         let own: [String: JSONValue] = ["hostd": hostReport, "processes": processesReport]
-        let none: [String: JSONValue] = ["queues": .array([]), "lanes": .array([])]
+        let needs = HostNeeds(
+            plugins: pluginsReport,
+            sites: sitesReport,
+            configErrors: configErrors.sorted { $0.key < $1.key }.flatMap(\.value)
+        )
         guard let broker = slots[.broker]?.readyLink else {
-            return reply.succeed(.object(none.merging(own) { $1 }))
+            return reply.succeed(needs.status(own: own, brokers: nil))
         }
         broker.request("status", timeLimit: Self.viewLimit).whenComplete { result in
-            let brokers = (try? result.get())?.object ?? [:]
-            reply.succeed(.object(none.merging(brokers) { $1 }.merging(own) { $1 }))
+            reply.succeed(needs.status(own: own, brokers: try? result.get()))
         }
     }
 

@@ -14,21 +14,32 @@ extension Supervisor {
 
     /// Keeps a scan's result; what runs isn't changed by it.
     func takeIn(_ catalog: PluginCatalog) {
+        let before = self.catalog
         self.catalog = catalog
         do {
             try memory.remember(catalog.loadable)
         } catch {
             logger.error("can't write descriptors.json", metadata: ["reason": "\(error)"])
         }
-        warnOfFiles()
+        warnOfFiles(before)
     }
 
-    private func warnOfFiles() {
-        for entry in catalog.entries {
+    /// Of each fault once, not at each scan.
+    private func warnOfFiles(_ before: PluginCatalog) {
+        for entry in catalog.entries where !before.entries.contains(entry) {
             guard let reason = entry.verdict.reason else { continue }
             logger.warning("plugin file not used", metadata: ["file": "\(entry.file)", "reason": "\(reason)"])
         }
-        if let fault = catalog.fault { logger.warning("no plugins", metadata: ["reason": "\(fault)"]) }
+        if let fault = catalog.fault, fault != before.fault {
+            logger.warning("no plugins", metadata: ["reason": "\(fault)"])
+        }
+        let files = Set(catalog.entries.compactMap(\.name))
+        for plugin in Set(before.entries.compactMap(\.name)).subtracting(files).sorted() where running[plugin] != nil {
+            logger.warning(
+                "a plugin's file is gone; its workers go on until hostd stops",
+                metadata: ["plugin": "\(plugin)", "reason": "\(catalog.reason(against: plugin) ?? "")"]
+            )
+        }
     }
 
     /// Once for each plugin that sites begin to wait for.
@@ -51,17 +62,28 @@ extension Supervisor {
         for plugin in running.keys where !enabled.contains(plugin) {
             running[plugin] = nil
             rollouts[plugin] = nil
+            rolloutFailures[plugin] = nil
+            rejected[plugin] = nil
         }
         for plugin in enabled where running[plugin] == nil {
             guard let code = catalog.loadable[plugin] else { continue }
+            rolloutFailures[plugin] = configurationFault(plugin, code)
+            guard rolloutFailures[plugin] == nil else { continue }
             running[plugin] = SpawnPlan.RunningPlugin(code: code, generation: nextGeneration(of: plugin))
         }
         warnOfMissingPlugins()
+        warnOfIdleBreakouts()
     }
 
     func nextGeneration(of plugin: PluginName) -> Int {
-        generations[plugin, default: 0] += 1
-        return generations[plugin, default: 1]
+        // In one process they share the count: its generation is that of the newest.
+        let number = generations.next(of: plugin, isShared: deployment.config.workers.isolate == .group)
+        do {
+            try generations.save()
+        } catch {
+            logger.error("can't write generations.json", metadata: ["reason": "\(error)"])
+        }
+        return number
     }
 
     /// Starts what lacks, drains what is too much, tells the rest what changed.
@@ -70,17 +92,18 @@ extension Supervisor {
     @discardableResult
     func reconcile() -> [ChildLink] {
         guard stop == nil else { return [] }
+        deployment.settle(running.mapValues(\.code.descriptor))
         let plan = SpawnPlan(deployment, running: running, known: memory.known, stateDirectory: state.path)
         var wanted: [SlotID: RoleConfiguration] = [.broker: .broker(plan.broker)]
         if let console = plan.console { wanted[.console] = .console(console) }
-        var workers = plan.workers.values.flatMap(\.self)
-        for (plugin, rollout) in rollouts {
-            workers += SpawnPlan.workers(of: plugin, rollout.next, deployment, stateDirectory: state.path)
-        }
-        for worker in workers {
-            let id = SlotID.worker(worker.plugin, generation: worker.generation, index: worker.index)
-            wanted[id] = .worker(worker)
-        }
+        let rolled = SpawnPlan.workers(
+            rolling: rollouts.mapValues(\.next),
+            among: running,
+            deployment,
+            stateDirectory: state.path
+        ).filter(isWanted)
+        let workers = (plan.workers + rolled + hunters).map(shuttingSites)
+        for (id, worker) in places(of: workers) { wanted[id] = .worker(worker) }
         for id in slots.keys where wanted[id] == nil { feed(.drain, to: id) }
         var told: [ChildLink] = []
         for (id, configuration) in wanted.sorted(by: { $0.key.startOrder < $1.key.startOrder }) {
@@ -102,6 +125,7 @@ extension Supervisor {
     /// Once all have, hostd is ready.
     func settle(_ id: SlotID) {
         guard !isAnnounced, unsettled.remove(id) != nil, unsettled.isEmpty, stop == nil else { return }
+        guard !isTooLargeToRun else { return stopAsTooLarge() }
         isAnnounced = true
         guard deployment.config.queue.listen?.port == 0, let broker = slots[.broker]?.readyLink else {
             return announce(stompPort: nil)
@@ -139,7 +163,7 @@ extension Supervisor {
 
 extension SlotID {
     /// Broker, workers by plugin and number, console: what an item waits for first.
-    fileprivate var startOrder: (Int, String, Int, Int) {
-        (role == .broker ? 0 : role == .worker ? 1 : 2, plugin?.rawValue ?? "", generation, index)
+    fileprivate var startOrder: (Int, String, String, Int, Int) {
+        (role == .broker ? 0 : role == .worker ? 1 : 2, plugin?.rawValue ?? "", unit, generation, index)
     }
 }

@@ -11,14 +11,17 @@ extension Supervisor {
         .object([
             "version": .string(HostVersion.current), "pid": JSONValue(getpid()),
             "uptime_s": JSONValue(now.components.seconds), "state": .string(stop != nil ? "stopping" : "running"),
+            "waiting_for_restart": .array(waitingKeys.map { .string($0) }),
         ])
     }
 
     var processesReport: JSONValue {
         let own: [String: JSONValue] = [
             "role": .string("supervisor"), "pid": JSONValue(getpid()), "plugin": .null, "group": .null,
+            "version": .string(HostVersion.current),
             "generation": .null, "rss_bytes": JSONValue(ResidentMemory.bytes(of: getpid()) ?? 0),
-            "in_flight": .int(0), "state": .string("ready"),
+            "in_flight": .int(0), "state": .string("ready"), "hunter": .bool(false),
+            "host_version": .string(HostVersion.current),
         ]
         let others = slots.values.filter { $0.process != nil }.sorted {
             ($0.id.role.rawValue, $0.id.description, $0.id.generation)
@@ -29,16 +32,19 @@ extension Supervisor {
 
     private func report(of slot: Slot) -> [String: JSONValue] {
         let pid = slot.process?.child.pid ?? 0
-        var group: JSONValue = .null
-        if case .worker(let worker) = slot.configuration {
-            group = JSONValue(worker.descriptor.handlers.first?.group.rawValue)
-        }
+        let plugins = slot.plugins.map(\.rawValue).joined(separator: ",")
+        let isWorker = slot.id.role == .worker
+        let versions = slot.members.map(\.descriptor.version).joined(separator: ",")
         return [
             "role": .string(slot.id.role.rawValue), "pid": JSONValue(pid),
-            "plugin": JSONValue(slot.id.plugin?.rawValue),
-            "group": group, "generation": slot.id.plugin == nil ? .null : JSONValue(slot.id.generation),
+            "plugin": isWorker ? .string(plugins) : .null,
+            "version": isWorker ? .string(versions) : JSONValue(slot.process?.version),
+            "group": isWorker ? .string(slot.id.unit) : .null,
+            "generation": isWorker ? JSONValue(slot.id.generation) : .null,
             "rss_bytes": JSONValue(ResidentMemory.bytes(of: pid) ?? 0),
             "in_flight": JSONValue(slot.process?.vitals?.inFlight ?? 0), "state": .string(slot.machine.state.word),
+            "hunter": .bool(slot.id.isHunter),
+            "host_version": JSONValue(slot.process?.version),
         ]
     }
 
@@ -52,13 +58,26 @@ extension Supervisor {
                     "plugins": .array(site.enabledPlugins.map { .string($0.rawValue) }),
                     "state": .string(error == nil ? "open" : "error"), "error": JSONValue(error),
                 ])
-            }
+            } + refusedSites
         )
+    }
+
+    /// Files of sites that never were in force, for what is wrong with them.
+    private var refusedSites: [JSONValue] {
+        let known = Set(deployment.sites.map(\.file))
+        return configErrors.filter { !known.contains($0.key) }.sorted { $0.key < $1.key }.map { file, lines in
+            let name = file.split(separator: "/").last.map { $0.hasSuffix(".yaml") ? $0.dropLast(5) : $0 }
+            return .object([
+                "nickname": .string(name.map(String.init) ?? file), "server": .null, "name": .null,
+                "plugins": .array([]), "state": .string("error"), "error": JSONValue(lines.first),
+            ])
+        }
     }
 
     /// Its file is wrong, a worker could not open it, or a plugin that it enables can't be run.
     private func error(of site: SiteConfig) -> String? {
-        if let line = configErrors.first(where: { $0.hasPrefix(site.file + ":") }) { return line }
+        if let line = configErrors[site.file]?.first { return line }
+        if let reason = troubles.reason(of: site.nickname) { return reason }
         for slot in slots.values {
             if let error = slot.process?.siteErrors[site.nickname] { return "\(slot.id): \(error)" }
         }
@@ -82,9 +101,11 @@ extension Supervisor {
         let descriptor = code?.code.descriptor ?? name.flatMap { catalog.loadable[$0]?.descriptor }
         let abi = descriptor?.abi ?? entry?.identity?.abi
         var reason = entry?.verdict.reason ?? (entry == nil ? name.flatMap { catalog.reason(against: $0) } : nil)
+        if reason == nil { reason = name.flatMap { rolloutFailures[$0] } }
         if code != nil { reason = reason.map { "the old code goes on: \($0)" } }
-        if let name, let failure = rolloutFailures[name], reason == nil {
-            reason = "the new generation could not start, the old code goes on: \(failure)"
+        if let name, let why = reasonOfBarred(name), reason == nil { reason = why }
+        if reason == nil, let failure = name.flatMap(startFailure) {
+            reason = "its worker ends at its start: \(failure)"
         }
         return [
             "file": .string(file), "id": JSONValue(descriptor?.id ?? entry?.identity?.id),
@@ -98,6 +119,7 @@ extension Supervisor {
             } ?? .null,
             "queues": .array((descriptor?.handlers ?? []).map { .string($0.queue.rawValue) }),
             "generation": JSONValue(code?.generation ?? 0), "workers": JSONValue(name.map(readyWorkers) ?? 0),
+            "rollout": JSONValue(name.flatMap { rollouts[$0]?.machine.state.word }),
         ]
     }
 
@@ -112,7 +134,13 @@ extension Supervisor {
     }
 
     private func readyWorkers(of plugin: PluginName) -> Int {
-        slots.values.filter { $0.id.plugin == plugin && $0.machine.isReady }.count
+        slots.values.filter { $0.plugins.contains(plugin) && !$0.id.isHunter && $0.machine.isReady }.count
+    }
+
+    /// Of a worker that could not start, and hasn't since.
+    private func startFailure(of plugin: PluginName) -> String? {
+        slots.values.filter { $0.plugins.contains(plugin) }.sorted { $0.id.index < $1.id.index }
+            .lazy.compactMap(\.startFailure).first
     }
 
     var ownSamples: [MetricSample] {
@@ -134,10 +162,22 @@ extension Supervisor {
             + deaths.map { key, count in
                 MetricSample(
                     HostMetrics.workerDeaths,
-                    labels: ["plugin": key.plugin.rawValue, "cause": key.cause],
+                    labels: ["plugin": key.plugins, "cause": key.cause],
                     value: Double(count)
                 )
             }
+    }
+}
+
+extension RolloutStateMachine.State {
+    /// For `plugins`.
+    fileprivate var word: String {
+        switch self {
+        case .startingCanary, .starting: "starting"
+        case .watching, .proving: "canary"
+        case .handingOver: "handing over"
+        case .done, .undone, .rolledBack: "over"
+        }
     }
 }
 

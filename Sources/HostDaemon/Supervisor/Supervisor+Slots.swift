@@ -8,8 +8,9 @@ import Telemetry
 
 /// Processes: spawn, talk, watch, reap.
 extension Supervisor {
-    /// A worker that isn't ready by then hangs in its plugin's init, or in a site's.
-    private static let startLimit = Duration.seconds(60)
+    /// A worker that isn't ready by then hangs in its plugin's init, or in a site's; it ends itself a little earlier, and
+    /// says where it hung.
+    var startLimit: Duration { deployment.config.workers.startTimeout + .seconds(2) }
 
     func addSlot(_ id: SlotID) {
         guard slots[id] == nil else { return }
@@ -36,13 +37,18 @@ extension Supervisor {
         case .remove:
             slots[id] = nil
             settle(id)
+            shown(id)
+            removedForRenewal(id)
         }
     }
 
     func spawnDue(_ id: SlotID, turn: Int) {
         guard let slot = slots[id], slot.turn == turn, slot.machine.state == .waiting else { return }
+        guard !isHandingOver else { return after(.milliseconds(50), .spawnDue(id, turn: turn)) }
         do {
             try spawn(id)
+        } catch .listen(let reason) where !isAnnounced && id == .broker {
+            brokerCannotStart("\(SupervisorError.listen(reason))")
         } catch {
             logger.error("can't start a process", metadata: ["process": "\(id)", "reason": "\(error)"])
             feed(.spawnFailed, to: id)
@@ -51,27 +57,46 @@ extension Supervisor {
 
     private func spawn(_ id: SlotID) throws(SupervisorError) {
         var lock: FileLock?
+        var inherited: [Int32] = []
         if id.role == .broker {
             lock = try state.takeBrokerLock()
-            guard lock != nil else { return waitForOldBroker(id) }
+            guard let held = lock else { return waitForLock(id, "the broker of an earlier hostd") }
+            inherited = [held.descriptor] + (try openDoors().descriptors)
+        } else if case .worker(let worker) = slots[id]?.configuration, worker.hasSingleton {
+            lock = try state.takeSingletonLock(of: id)
+            guard let held = lock else {
+                return waitForLock(id, "the worker before it, as its queue may have one only")
+            }
+            inherited = [held.descriptor]
         }
         var arguments = ["--role", id.role.rawValue] + options.childArguments
-        if let plugin = id.plugin { arguments += ["--slot", "\(plugin)/\(id.index)"] }
+        if id.role == .worker { arguments += ["--slot", id.argument] }
         let child = try ChildProcess.spawn(
             options.program,
             arguments: arguments,
             environment: ChildProcess.environment(of: id.role),
-            inherited: lock?.descriptor
+            inherited: inherited
         )
+        withExtendedLifetime(lock) {}
+        if id.role == .worker { child.offerToMemoryShortage() }
         lastSerial += 1
         let serial = ProcessSerial(number: lastSerial)
         slots[id]?.process = RunningProcess(serial: serial, child: child)
         slotOfProcess[serial] = id
         feed(.spawned, to: id)
         logger.info("process started", metadata: metadata(id, child.pid))
+        openLink(to: child, serial)
+    }
+
+    func openLink(
+        to child: ChildProcess,
+        _ serial: ProcessSerial,
+        _ remainder: ChildLink.Remainder = ChildLink.Remainder()
+    ) {
         let inbox = inbox
         ChildLink.open(
             descriptor: child.descriptor,
+            remainder: remainder,
             on: loop,
             receive: { inbox.put(.heard(serial, $0)) },
             lost: { inbox.put(.hungUp(serial)) }
@@ -84,9 +109,13 @@ extension Supervisor {
     }
 
     /// The broker of a supervisor that was killed drains by itself; until it has ended the store is its own.
-    private func waitForOldBroker(_ id: SlotID) {
-        if !brokerLockWaitLogged { logger.info("waiting for the broker of an earlier hostd to end") }
-        brokerLockWaitLogged = true
+    ///
+    /// A singleton's worker has its sites to itself in the same way.
+    private func waitForLock(_ id: SlotID, _ holder: String) {
+        if slots[id]?.isLockWaitLogged == false {
+            logger.info("waiting for another process to end", metadata: metadata(id, nil, holder))
+        }
+        slots[id]?.isLockWaitLogged = true
         slots[id]?.turn += 1
         after(.milliseconds(50), .spawnDue(id, turn: slots[id]?.turn ?? 0))
     }
@@ -105,21 +134,25 @@ extension Supervisor {
     func tell(_ id: SlotID) -> Bool {
         guard let slot = slots[id], let process = slot.process, let link = process.link,
             let configuration = slot.configuration, process.told != configuration,
-            id.role != .worker || process.told != nil || slots[.broker]?.machine.isReady == true
+            id.role != .worker || process.told != nil || slots[.broker]?.machine.isReady == true, !isHandingOver
         else { return false }
-        link.send(.configure(configuration))
+        link.send(process.told.flatMap(configuration.change(since:)).map { .change($0) } ?? .configure(configuration))
         slots[id]?.process?.told = configuration
-        if id.role == .worker, process.told == nil {
-            let why = "not ready within \(Self.startLimit.components.seconds) s"
-            after(Self.startLimit, .overdue(process.serial, .hang, why: why))
-        }
+        if id.role == .worker, process.told == nil { limitStart(of: process.serial) }
         return true
+    }
+
+    func limitStart(of serial: ProcessSerial) {
+        let why = "not ready within \(DurationText.format(startLimit))"
+        after(startLimit, .overdue(serial, .hang, why: why))
     }
 
     private func sendDrain(_ id: SlotID) {
         guard let process = slots[id]?.process, let link = process.link else { return }
         // It waits for its configuration: nothing to finish.
-        guard process.told != nil else { return feed(.hurry, to: id, killReason: "it had not begun") }
+        guard process.told != nil || process.wasReady else {
+            return feed(.hurry, to: id, killReason: "it had not begun")
+        }
         let limit = deployment.config.queue.drainTimeout
         link.send(.drain(timeoutMs: Int(clamping: limit.wholeMilliseconds)))
         logger.info("process drains", metadata: metadata(id, process.child.pid))
@@ -157,18 +190,25 @@ extension Supervisor {
         switch message {
         case .ready:
             feed(.ready(at: now), to: id)
+            slots[id]?.startFailure = nil
+            slots[id]?.process?.wasReady = true
             logger.info("process ready", metadata: metadata(id, slots[id]?.process?.child.pid))
             becameReady(id)
-        case .pong(_, let vitals): slots[id]?.process?.vitals = vitals
+        case .pong(_, let vitals):
+            slots[id]?.process?.vitals = vitals
+            observeCanary(id, vitals)
         case .drained: logger.debug("process drained", metadata: metadata(id, slots[id]?.process?.child.pid))
         case .command(let name, let arguments): heardCommand(name, arguments)
         case .siteState(let site, let error):
             slots[id]?.process?.siteErrors[site] = error
+            if slots[id]?.machine.isReady == true { endTrials(id) }
             guard let error else { return }
             logger.error(
                 "site can't be opened",
                 metadata: ["process": "\(id)", "site": "\(site)", "reason": "\(error)"]
             )
+            siteFailed(site, id, error)
+        case .hunters(let plugins): hunt(plugins)
         case .failed(let reason): slots[id]?.process?.failure = reason
         // Replies are the link's.
         case .reply: break
@@ -177,12 +217,12 @@ extension Supervisor {
 
     private func becameReady(_ id: SlotID) {
         if id.role == .broker { slots.keys.filter { $0.role == .worker }.forEach { tell($0) } }
-        if let plugin = id.plugin, rollouts[plugin]?.next.generation == id.generation,
-            let action = rollouts[plugin]?.machine.ready(id.index)
-        {
-            perform(action, for: plugin)
-        }
+        endTrials(id)
+        stepRollouts(rolling(id)) { $0.ready(id) }
+        renewal(of: id, isReady: true)
         settle(id)
+        shown(id)
+        if slots[id]?.process?.isInherited == false { renewed(id) }
     }
 
     /// SIGCHLD: only our own pids are waited for; a probe is its runner's.
@@ -206,7 +246,7 @@ extension Supervisor {
     }
 
     /// Reaped, and all that it said was heard.
-    private func ended(_ id: SlotID) {
+    func ended(_ id: SlotID) {
         guard let process = slots[id]?.process, let cause = process.cause, let before = slots[id]?.machine.state else {
             return
         }
@@ -224,22 +264,31 @@ extension Supervisor {
         if id.role == .worker {
             slots[.broker]?.process?.link?.send(.workerExited(pid: process.child.pid, cause: text))
         }
-        if let plugin = id.plugin, !isPlanned { deaths[DeathKey(plugin: plugin, cause: cause.label), default: 0] += 1 }
+        if id.role == .worker, !isPlanned {
+            let plugins = slots[id]?.plugins.map(\.rawValue).joined(separator: ",") ?? ""
+            deaths[DeathKey(plugins: plugins, cause: cause.label), default: 0] += 1
+        }
+        let isTooLarge = id.role == .worker && cause == .exited(status: ExitStatus.memoryLimitPassed)
+        let rolled = rolling(id)
+        if !isPlanned, !process.wasReady { slots[id]?.startFailure = text }
+        endOpening(id, process, isPlanned: isPlanned, cause: text)
+        // The next one says anew what there is to hunt.
+        if id == .broker { hunt([]) }
         if id == .broker, !isAnnounced, let failure = process.failure, !isPlanned { return brokerCannotStart(failure) }
         feed(.ended(at: now), to: id)
-        if let plugin = id.plugin, rollouts[plugin]?.next.generation == id.generation,
-            let action = rollouts[plugin]?.machine.ended(cause: text)
-        {
-            perform(action, for: plugin)
-        }
+        if isTooLarge, !isPlanned { bar(id, reason: process.failure ?? text) }
+        stepRollouts(rolled) { $0.ended(cause: text) }
+        renewal(of: id, isReady: false)
         if id != .broker { settle(id) }
+        shown(id, endedBy: text)
+        if !process.isInherited { renewed(id, failure: text) }
         if stop != nil { stepStop() }
     }
 
     func metadata(_ id: SlotID, _ pid: Int32?, _ reason: String? = nil) -> Logger.Metadata {
         var metadata: Logger.Metadata = ["process": "\(id)"]
         if let pid { metadata["pid"] = "\(pid)" }
-        if id.plugin != nil { metadata["generation"] = "\(id.generation)" }
+        if id.role == .worker { metadata["generation"] = "\(id.generation)" }
         if let reason { metadata["reason"] = "\(reason)" }
         return metadata
     }

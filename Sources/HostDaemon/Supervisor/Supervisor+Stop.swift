@@ -13,6 +13,7 @@ extension Supervisor {
         notify.stopping()
         stop = StopSequence()
         rollouts = [:]
+        watch = nil
         abandonChanges()
         stepStop()
     }
@@ -22,6 +23,7 @@ extension Supervisor {
         while let step = stop?.next(remaining: Set(slots.keys.map(\.role))) {
             switch step {
             case .drain(let role):
+                if role == .broker { closeDoors() }
                 for id in slots.keys where id.role == role { feed(.drain, to: id) }
             case .wait: return
             case .finished:

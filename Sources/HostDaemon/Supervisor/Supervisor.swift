@@ -28,26 +28,61 @@ actor Supervisor {
     var memory: DescriptorMemory
     /// The code of each enabled plugin that works now.
     var running: [PluginName: SpawnPlan.RunningPlugin] = [:]
-    /// The last number given out.
-    var generations: [PluginName: Int] = [:]
+    var generations: GenerationMemory
     var rollouts: [PluginName: Rollout] = [:]
     /// Enabled, but can't be run: their sites' items wait.
     var missingPlugins: Set<PluginName> = []
-    /// Why a plugin's last roll-out was undone.
+    /// Breakout entries without effect.
+    var idleBreakouts: Set<String> = []
+    /// Why a plugin's file isn't what runs: its roll-out was undone, or it doesn't go with the configuration.
     var rolloutFailures: [PluginName: String] = [:]
+    /// Of places whose worker was, or is being, replaced for its memory.
+    var renewals: [SlotID: Renewals] = [:]
+    /// Workers that were too large to begin.
+    var barred: [SlotID: Barred] = [:]
+    var hunts = Hunts()
+    var troubles = SiteTroubles()
+    /// Code whose roll-out was undone: not tried again before the file changes, or somebody asks for a restart.
+    var rejected: [PluginName: LoadablePlugin] = [:]
+    var watch: PluginWatch?
 
     var slots: [SlotID: Slot] = [:]
     var slotOfProcess: [ProcessSerial: SlotID] = [:]
     var lastSerial = 0
-    var brokerLockWaitLogged = false
     /// Unplanned ends of workers, by plugin and cause.
     var deaths: [DeathKey: Int] = [:]
     var ledger = MetricLedger()
 
     var change: ChangeRequest?
     var waitingChanges: [ChangeRequest] = []
-    /// Lines of the last reload that was refused; empty after one that was taken.
-    var configErrors: [String] = []
+    /// The restart whose roll-outs are under way: its callers wait for their end, other changes don't.
+    var restarting: ChangeRequest?
+    var isBeginningChange = false
+    var siteFiles = SiteFiles()
+    /// What is wrong with files of sites_dir as they were last read, by file; empty where nothing is.
+    var configErrors: [String: [String]] = [:]
+    /// Keys of hostd.yaml that were changed and wait for a new start.
+    var waitingKeys: [String] = []
+
+    /// The broker's sockets, open from its first start on.
+    var doors: BrokerDoors?
+    /// `queue.listen` that they were opened for; nil = no TCP.
+    var doorsAddress: String?
+    var control: ControlServer?
+    /// Requests that the broker has not answered yet.
+    var forwarded = 0
+
+    /// Nothing is started or answered: another image goes on (Supervisor+Handover).
+    var isHandingOver = false
+    var postponed: [SupervisorEvent] = []
+    /// The restart at work is the rest of an earlier image's (Supervisor+Takeover).
+    var isTakeover = false
+    var restartsToJoin = 0
+    var linkChanged = false
+    var hasBegunRollouts = false
+    var takeover: TakeoverSequence?
+    var renewing: SlotID?
+    var renewalFailures: [String] = []
 
     var stop: StopSequence?
     /// Slots that haven't shown yet whether they start; the daemon is ready once there is none.
@@ -57,8 +92,9 @@ actor Supervisor {
     var exitStatus: Int32?
     var exitStatusAfterStop: Int32 = 0
 
-    struct DeathKey: Hashable {
-        var plugin: PluginName
+    struct DeathKey: Codable, Hashable, Sendable {
+        /// Several with commas between them, where they share a process.
+        var plugins: String
         var cause: String
     }
 
@@ -78,43 +114,57 @@ actor Supervisor {
         self.loop = loop
         startInstant = startedAt
         memory = DescriptorMemory(stateDirectory: state.path)
+        generations = GenerationMemory(stateDirectory: state.path)
     }
 
     /// Since the start of this process.
     var now: Duration { ContinuousClock.now - startInstant }
 
-    /// From nothing to the exit status.
-    func run() async -> Int32 {
-        // The broker's process starts while the plugins are probed; it touches nothing before it is configured.
-        addSlot(.broker)
-        perform(.spawn(after: .zero), on: .broker)
+    /// From nothing, or from what an earlier image left, to the exit status.
+    func run(after handover: Handover? = nil) async -> Int32 {
+        if let handover {
+            adopt(handover)
+        } else {
+            // The broker's process starts while the plugins are probed; it touches nothing before it is configured.
+            addSlot(.broker)
+            perform(.spawn(after: .zero), on: .broker)
+            if let exitStatus { return exitStatus }
+        }
         for key in deployment.config.keysWithoutEffect {
             logger.warning("a key that changes nothing in this version is set", metadata: ["key": "\(key)"])
         }
+        // Before the first look: what changes after it isn't missed.
+        watchPlugins()
         takeIn(await options.scan(deployment.config.pluginsDir, state.path))
         let errors = deployment.pluginErrors(knownDescriptors)
-        guard errors.isEmpty else {
+        guard errors.isEmpty || isTakeover else {
             errors.forEach { Self.complain("\($0)") }
             return abandon()
         }
-        let server: ControlServer
         do {
-            server = try await ControlServer.start(path: state.path + "/control.sock", on: loop) { [inbox] request in
-                await inbox.answer(request)
-            }
+            control = try await ControlServer.start(
+                path: state.path + "/control.sock",
+                handed: handover?.control,
+                on: loop
+            ) { [inbox] request in await inbox.answer(request) }
         } catch {
             Self.complain("\(error)")
             return abandon()
         }
-        adoptPlugins()
-        reconcile()
-        unsettled = Set(slots.keys)
+        if isTakeover {
+            takeOver()
+        } else {
+            adoptPlugins()
+            reconcile()
+            unsettled = Set(slots.keys)
+        }
         startClocks()
         for await event in inbox.events {
             handle(event)
             if exitStatus != nil { inbox.close() }
         }
-        await server.stop()
+        watch = nil
+        await control?.stop()
         return exitStatus ?? 0
     }
 
@@ -123,9 +173,12 @@ actor Supervisor {
             event.reply?.fail("hostd has stopped")
             return
         }
+        // The next image is asked again.
+        if isHandingOver, case .request = event { return postponed.append(event) }
         switch event {
         case .signal(let number): handle(signal: number)
         case .beat: beat()
+        case .memoryDue: lookAtMemory()
         case .watchdogDue: notify.watchdog()
         case .linked(let serial, let link): linked(serial, link)
         case .heard(let serial, let message): heard(serial, message)
@@ -133,11 +186,27 @@ actor Supervisor {
         case .endedLongAgo(let serial): hungUp(serial)
         case .overdue(let serial, let input, let why): overdue(serial, input, why: why)
         case .spawnDue(let id, let turn): spawnDue(id, turn: turn)
+        case .huntsDue: huntsDue()
+        case .siteTrialsDue: beginTrials()
         case .scanned(let catalog): scanned(catalog)
+        case .pluginsChanged: ask(.files)
+        case .pluginsUnfinished(let files):
+            let names = files.joined(separator: " ")
+            logger.warning(
+                "plugin files are open for writing; not read before they are closed",
+                metadata: ["files": "\(names)"]
+            )
+        case .canaryBeat(let plugin, let generation): canaryBeat(plugin, generation)
+        case .canaryOver(let plugin, let generation): canaryOver(plugin, generation)
         case .updateHeard: finishUpdate()
         case .announce(let port): announce(stompPort: port)
         case .measured(let parts, let reply): measured(parts, reply)
         case .request(let request, let reply): answer(request, reply)
+        case .forwardedAnswer: forwarded -= 1
+        case .tried(let identity, let verdict): tried(identity, verdict)
+        case .handOverDue(let look): handOverWhenQuiet(look: look)
+        case .frozen(let remainders, let handed): frozen(remainders, handed)
+        case .handOverNow(let remainders, let handed): handOverNow(remainders, handed)
         }
     }
 
@@ -157,13 +226,18 @@ actor Supervisor {
     private func startClocks() {
         let interval = TimeAmount(Heartbeat.interval)
         loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [inbox] _ in inbox.put(.beat) }
+        let look = TimeAmount(Self.memoryInterval)
+        loop.scheduleRepeatedTask(initialDelay: look, delay: look) { [inbox] _ in inbox.put(.memoryDue) }
         if let watchdog = notify.watchdogInterval.map({ TimeAmount($0) }) {
             loop.scheduleRepeatedTask(initialDelay: .zero, delay: watchdog) { [inbox] _ in inbox.put(.watchdogDue) }
         }
     }
 
     /// A start that comes to nothing: the broker has done nothing yet and is not waited for.
+    ///
+    /// What an earlier image left drains by itself.
     private func abandon() -> Int32 {
+        guard !isTakeover else { return ExitStatus.configurationError }
         for slot in slots.values { slot.process?.child.kill() }
         return ExitStatus.configurationError
     }

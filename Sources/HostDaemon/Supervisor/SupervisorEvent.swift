@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
+import QueueCore
 
 /// All that happens to the supervisor, in one order.
 enum SupervisorEvent: Sendable {
     case signal(Int32)
     /// Time for pings.
     case beat
+    case memoryDue
     case watchdogDue
     case linked(ProcessSerial, ChildLink)
     case heard(ProcessSerial, ChildMessage)
@@ -16,12 +18,31 @@ enum SupervisorEvent: Sendable {
     /// A drain, or a start, that takes too long.
     case overdue(ProcessSerial, SlotStateMachine.Input, why: String)
     case spawnDue(SlotID, turn: Int)
+    /// A hunter may have nothing to hunt any more.
+    case huntsDue
+    /// The time of sites that were left shut may have come.
+    case siteTrialsDue
     case scanned(PluginCatalog)
+    /// plugins.d has changed and settled.
+    case pluginsChanged
+    /// Files of plugins.d have been open for writing for long.
+    case pluginsUnfinished([String])
+    /// Time to ask a canary, and those beside it, how their deliveries ended.
+    case canaryBeat(PluginName, generation: Int)
+    case canaryOver(PluginName, generation: Int)
     /// All who had to hear of a changed configuration have taken it in.
     case updateHeard
     case announce(stompPort: Int64?)
     case measured([MetricsPart], PendingReply)
     case request(ControlRequest, PendingReply)
+    /// The broker has answered, or won't, what was passed on to it.
+    case forwardedAnswer
+    /// A new executable was run beside this one.
+    case tried(ExecutableFile.Identity, ExecutableTrial.Verdict)
+    case handOverDue(look: Int)
+    /// Nothing is read any more, from children and on the control socket.
+    case frozen([ProcessSerial: ChildLink.Remainder], ControlServer.Handed)
+    case handOverNow([ProcessSerial: ChildLink.Remainder], ControlServer.Handed)
 
     /// Who waits for what comes of it.
     var reply: PendingReply? {

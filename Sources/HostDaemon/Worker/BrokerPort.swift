@@ -5,7 +5,8 @@ package import WorkerLink
 
 /// Claims in, results out: a worker's way to whoever keeps the items.
 ///
-/// `EmbeddedBrokerPort` beside this is one, tests have a memory one, external brokers will be others.
+/// `EmbeddedBrokerPort` beside this is one, tests have a memory one, external brokers will be others;
+/// Tests/BrokerContractTests holds all of them to one contract.
 ///
 /// Confined to the worker's loop. What it is told (`ItemSink` included) it takes note of and returns; it never calls the
 /// receiver from within. It reconnects by itself, for ever.
@@ -16,6 +17,8 @@ package protocol BrokerPort: ItemSink {
     func refuse(_ sites: [SiteName])
     /// Takes items of these sites again.
     func accept(_ sites: [SiteName])
+    /// Serves these queues from now on, in the place of those that it began with.
+    func serve(_ queues: [QueueCredit])
     /// Writes out all that was settled, then ends; `done` runs once it is on its way, or can't be.
     func stop(_ done: @escaping () -> Void)
 }

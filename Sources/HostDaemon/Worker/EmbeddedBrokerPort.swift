@@ -16,7 +16,7 @@ final class EmbeddedBrokerPort: BrokerPort {
 
     private let loop: any EventLoop
     private let socketPath: String
-    private let hello: LinkHello
+    private var hello: LinkHello
     private let logger: Logger
     private weak var receiver: (any ClaimReceiver)?
     private var channel: (any Channel)?
@@ -51,6 +51,11 @@ final class EmbeddedBrokerPort: BrokerPort {
     func accept(_ sites: [SiteName]) {
         refused.subtract(sites)
         if !sites.isEmpty { send(.accept(sites)) }
+    }
+
+    func serve(_ queues: [QueueCredit]) {
+        hello.queues = queues
+        send(.serve(queues))
     }
 
     func settle(_ result: ItemResult) {
@@ -150,7 +155,7 @@ final class EmbeddedBrokerPort: BrokerPort {
         case .deliver(let batch): receiver?.deliver(batch)
         case .cancel(let deliveries): receiver?.cancel(deliveries)
         case .enqueued(let request, let error): requests.removeValue(forKey: request)?(error)
-        case .hello, .results, .enqueue, .hold, .refuse, .accept:
+        case .hello, .results, .enqueue, .hold, .refuse, .accept, .serve:
             logger.warning("the broker sent a message that only workers send; it is ignored")
         }
     }

@@ -11,14 +11,14 @@ package import WorkerLink
 import Glibc
 #endif
 
-/// A worker process's conductor: one plugin, its sites, its way to the broker and to the supervisor.
+/// A worker process's conductor: its plugins, which mostly are one, and its way to the supervisor.
 ///
-/// Made by `WorkerMain`, which gives it the supervisor's messages; confined to the worker's one loop, on which the plugin
-/// works too. It ends by calling `exit` once.
-package final class Worker: ClaimReceiver {
+/// Made by `WorkerMain`, which gives it the supervisor's messages; confined to the worker's one loop, on which the plugins
+/// work too. It ends by calling `exit` once.
+package final class Worker {
     /// What a worker says and needs besides its configuration; tests take its place.
     package struct Surroundings {
-        /// Makes the way to the broker.
+        /// Makes a plugin's way to the broker.
         package var port: (WorkerConfiguration, LinkHello) -> any BrokerPort
         package var send: (ChildMessage) -> Void
         /// Runs once, with the exit status, when the last message is on its way.
@@ -52,16 +52,16 @@ package final class Worker: ClaimReceiver {
     private let surroundings: Surroundings
     private let logger: Logger
     private var machine = WorkerStateMachine()
-    private var instance: PluginInstance?
-    private var port: (any BrokerPort)?
-    private var sites: SiteKeeper?
-    private var journal: InFlightJournal?
-    private var wasReady = false
+    private var members: [WorkerMember] = []
+    private let memoryLog: MemoryLog
 
     package init(loop: any EventLoop, surroundings: Surroundings, logger: Logger) {
         self.loop = loop
         self.surroundings = surroundings
         self.logger = logger
+        memoryLog = MemoryLog(loop: loop) { fields in
+            logger.debug("memory", metadata: fields.mapValues { "\($0)" })
+        }
     }
 
     // MARK: - The supervisor's words
@@ -70,17 +70,26 @@ package final class Worker: ClaimReceiver {
         switch message {
         case .configure(.worker(let configuration)):
             perform(machine.handle(.configured), configuration)
-        case .configure:
+        case .change(.worker(let change)):
+            if machine.isWorking { members.first?.change(change) }
+        case .configure, .change:
             fail("the supervisor sent another role's configuration")
         case .drain(let timeoutMs):
             drain(within: .milliseconds(Int64(Double(timeoutMs) * Self.pluginShare)))
         case .ping(let number):
+            let inFlight = members.reduce(0) { $0 + $1.instance.inFlight }
             surroundings.send(
                 .pong(
                     number,
-                    ChildVitals(residentBytes: ResidentMemory.bytes() ?? 0, inFlight: instance?.inFlight ?? 0)
+                    ChildVitals(
+                        residentBytes: ResidentMemory.bytes() ?? 0,
+                        inFlight: inFlight,
+                        outcomes: members.reduce(into: [:]) { $0.merge($1.instance.tallies) { $1 } }
+                    )
                 )
             )
+        case .request(let request) where request.command == "settle":
+            settle(request)
         case .request(let request):
             surroundings.send(.reply(answer(request)))
         case .workerExited:
@@ -94,12 +103,28 @@ package final class Worker: ClaimReceiver {
         drain(within: Self.orphanDrain)
     }
 
+    /// Answered when what it was told of sites is done.
+    private func settle(_ request: ControlRequest) {
+        let reply = { [self] in surroundings.send(.reply(ControlReply(id: request.id, result: .null))) }
+        var open = members.count
+        guard open > 0 else { return reply() }
+        for member in members {
+            member.sites.whenSettled {
+                open -= 1
+                if open == 0 { reply() }
+            }
+        }
+    }
+
     private func answer(_ request: ControlRequest) -> ControlReply {
         guard request.command == "metrics" else {
             return ControlReply(id: request.id, error: "a worker has no command \"\(request.command)\"")
         }
         do {
-            return ControlReply(id: request.id, result: try JSONValue(encoding: instance?.metrics.samples ?? []))
+            return ControlReply(
+                id: request.id,
+                result: try JSONValue(encoding: members.flatMap { $0.instance.metrics.samples })
+            )
         } catch {
             return ControlReply(id: request.id, error: "metrics can't be written: \(error)")
         }
@@ -108,9 +133,15 @@ package final class Worker: ClaimReceiver {
     private func perform(_ action: WorkerStateMachine.Action, _ configuration: WorkerConfiguration) {
         switch action {
         case .load: load(configuration)
-        case .reconfigure: sites?.apply(configuration.sites.map(SiteSettings.init))
+        case .reconfigure: reconfigure(configuration)
         default: break
         }
+    }
+
+    private func reconfigure(_ configuration: WorkerConfiguration) {
+        memoryLog.set(configuration.debugMemory)
+        let parts = configuration.members
+        for member in members { member.apply(parts.first { $0.plugin == member.plugin }) }
     }
 
     // MARK: - Start
@@ -124,79 +155,40 @@ package final class Worker: ClaimReceiver {
     }
 
     private func start(_ configuration: WorkerConfiguration) throws {
-        let before = ProcessState()
-        let plugin = try LoadedPlugin(path: configuration.pluginPath, expectedID: configuration.descriptor.id)
-        // One worker per site and singleton queue: the first of its plugin.
-        let handlers = plugin.descriptor.handlers.filter { !$0.isSingleton || configuration.index == 0 }
-        let journal = try makeJournal(configuration, inFlight: handlers.reduce(0) { $0 + $1.maxInFlight })
-        let hello = LinkHello(
-            plugin: configuration.plugin,
-            pluginVersion: plugin.descriptor.version,
-            generation: UInt32(clamping: configuration.generation),
-            pid: getpid(),
-            journalPath: journal.path,
-            queues: handlers.map { QueueCredit(queue: $0.queue, credit: UInt32(clamping: $0.maxInFlight)) }
-        )
-        let port = surroundings.port(configuration, hello)
-        let instance = PluginInstance(
-            plugin: plugin,
-            settings: PluginSettings(configuration, queues: handlers.map(\.queue)),
-            loop: loop,
-            sink: port,
-            journal: journal,
-            logger: logger
-        )
-        try instance.start()
-        tellRestored(before.restore())
-        instance.startWatchdog(surroundings.abort)
-        instance.onOverdue = { [unowned self] in condemn() }
-        self.journal = journal
-        self.port = port
-        self.instance = instance
-        let sites = SiteKeeper(instance, port, logger) { [unowned self] site, error in
-            surroundings.send(.siteState(site, error: error))
+        for part in configuration.members {
+            let member = try WorkerMember(part, surroundings, loop: loop, logger: logger)
+            member.instance.onOverdue = { [unowned self] in condemn() }
+            member.onConnected = { [unowned self] in
+                if members.allSatisfy(\.wasConnected) { surroundings.send(.ready) }
+            }
+            members.append(member)
         }
-        self.sites = sites
-        sites.apply(configuration.sites.map(SiteSettings.init))
-        port.start(self)
+        memoryLog.set(configuration.debugMemory)
+        // A fresh process would be no smaller: it isn't to begin at all.
+        let resident = Int64(ResidentMemory.bytes() ?? 0)
+        if configuration.softLimitBytes > 0, resident > configuration.softLimitBytes {
+            let (now, limit) = (Figures.bytes(resident), Figures.bytes(configuration.softLimitBytes))
+            let text =
+                "its memory is \(now) before it has done anything, past queue.softlimit (\(limit)): "
+                + "raise workers.memory_limit, or see what the plugin loads"
+            return fail(text, .tooLarge)
+        }
+        for member in members { member.begin() }
     }
-
-    private func makeJournal(_ configuration: WorkerConfiguration, inFlight: Int) throws -> InFlightJournal {
-        let path = configuration.journalPath(pid: getpid())
-        let folder = path.prefix(upTo: path.lastIndex(of: "/") ?? path.startIndex)
-        mkdir(String(folder), 0o700)
-        // Twice: after a lost link the old deliveries are still there.
-        return try InFlightJournal(path: path, slots: max(64, inFlight * 2))
-    }
-
-    private func tellRestored(_ changed: [String]) {
-        guard !changed.isEmpty else { return }
-        logger.warning(
-            "the plugin changed what belongs to the host; it was put back",
-            metadata: ["changed": "\(changed.joined(separator: ", "))"]
-        )
-    }
-
-    // MARK: - The broker's words
-
-    package func connected() {
-        if !wasReady { surroundings.send(.ready) }
-        wasReady = true
-    }
-
-    package func deliver(_ batch: DeliveredBatch) { instance?.deliver(batch) }
-    package func cancel(_ deliveries: [UInt64]) { instance?.cancel(deliveries: deliveries) }
-
-    package func disconnected() { instance?.forgetDeliveries() }
 
     // MARK: - The end
 
     private func drain(within time: TimeAmount) {
         switch machine.handle(.drain) {
         case .drainSites:
-            port?.refuse([])
-            guard let sites else { return sitesClosed() }
-            sites.drainAll(within: time) { [self] in sitesClosed() }
+            var open = members.count
+            for member in members {
+                member.port.refuse([])
+                member.sites.drainAll(within: time) { [self] in
+                    open -= 1
+                    if open == 0 { sitesClosed() }
+                }
+            }
         case .end(let status):
             surroundings.exit(status.rawValue, .drained)
         default: break
@@ -205,8 +197,7 @@ package final class Worker: ClaimReceiver {
 
     private func sitesClosed() {
         guard case .end(let status) = machine.handle(.sitesClosed) else { return }
-        instance?.shutDown()
-        end(status, .drained)
+        end(status, .drained, saysFarewell: true)
     }
 
     /// A delivery missed its deadline: it was reported as overdue.
@@ -214,48 +205,36 @@ package final class Worker: ClaimReceiver {
     /// Its neighbours get a moment, then they are given back, so that none of them is a suspect.
     private func condemn() {
         guard machine.handle(.overdue) == .condemn else { return }
-        port?.refuse([])
+        for member in members { member.port.refuse([]) }
         loop.assumeIsolated().scheduleTask(in: Self.condemnedMoment) { [self] in
             guard case .end(let status) = machine.handle(.momentOver) else { return }
-            instance?.giveBackAll("another delivery of this worker missed its deadline")
+            for member in members {
+                member.instance.giveBackAll("another delivery of this worker missed its deadline")
+            }
             end(status, nil)
         }
     }
 
-    private func end(_ status: WorkerStateMachine.ExitStatus, _ last: ChildMessage?) {
-        let exit = { [self] in
-            journal?.remove()
-            surroundings.exit(status.rawValue, last)
+    /// `saysFarewell`: the plugins get to shut down, each once its results are on their way, so that one that dies in its
+    /// shutdown takes none with it.
+    private func end(
+        _ status: WorkerStateMachine.ExitStatus,
+        _ last: ChildMessage?,
+        saysFarewell: Bool = false
+    ) {
+        var open = members.count
+        guard open > 0 else { return surroundings.exit(status.rawValue, last) }
+        for member in members {
+            member.end(shuttingDown: saysFarewell) { [self] in
+                open -= 1
+                if open == 0 { surroundings.exit(status.rawValue, last) }
+            }
         }
-        if let port { port.stop(exit) } else { exit() }
     }
 
-    private func fail(_ text: String) {
-        guard case .end(let status) = machine.handle(.failed) else { return }
+    private func fail(_ text: String, _ status: WorkerStateMachine.ExitStatus = .failed) {
+        guard case .end = machine.handle(.failed) else { return }
         logger.error("\(text)")
         end(status, .failed(text))
-    }
-}
-
-extension SiteSettings {
-    init(_ site: WorkerSite) {
-        self.init(nickname: site.nickname, server: site.server, name: site.name, root: site.root, values: site.values)
-    }
-}
-
-extension PluginSettings {
-    init(_ configuration: WorkerConfiguration, queues: [QueueName]) {
-        self.init(
-            plugin: configuration.plugin,
-            hostVersion: "hostd \(configuration.version)",
-            queues: queues,
-            recipientsPath: configuration.recipientsPath,
-            keyValuePath: configuration.keyValuePath
-        )
-        handlerTimeoutMs = configuration.handlerTimeoutMs
-        http.timeoutMs = configuration.httpTimeoutMs
-        http.connectionsPerHost = configuration.connectionsPerHost
-        http.allowPrivate = configuration.allowPrivate
-        http.userAgent = "hostd/\(configuration.version)"
     }
 }

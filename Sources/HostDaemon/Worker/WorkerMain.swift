@@ -9,6 +9,8 @@ import NIOPosix
 package enum WorkerMain {
     /// Works until the supervisor says drain, is gone, or the plugin can't go on; returns the exit status.
     package static func run(channelDescriptor: Int32 = ChildChannel.descriptor) -> Int32 {
+        // The lock of a singleton's worker, where it has one: not for programs that a plugin starts.
+        _ = fcntl(ChildChannel.descriptor + 1, F_SETFD, FD_CLOEXEC)
         raiseDescriptorLimit()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()

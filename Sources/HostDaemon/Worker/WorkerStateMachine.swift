@@ -46,9 +46,13 @@ struct WorkerStateMachine {
         case failed = 1
         /// A plugin missed a deadline; the watchdog ends a blocked worker with it, too.
         case overdue = 70
+        /// Past its memory limit before it did anything: another would be so, too.
+        case tooLarge = 75
     }
 
     private(set) var state = State.waiting
+
+    var isWorking: Bool { state == .working }
 
     mutating func handle(_ event: Event) -> Action {
         switch (state, event) {

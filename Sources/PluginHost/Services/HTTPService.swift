@@ -5,7 +5,7 @@ import NIOCore
 import NIOHTTP1
 import PluginABI
 
-package struct HTTPSettings: Sendable {
+package struct HTTPSettings: Hashable, Sendable {
     /// Milliseconds for a whole exchange where the plugin names none.
     package var timeoutMs = 10_000
     package var connectionsPerHost = 512
@@ -40,7 +40,7 @@ final class HTTPService {
         }
     }
 
-    let settings: HTTPSettings
+    private(set) var settings: HTTPSettings
     private let loop: any EventLoop
     private let gatherer: FlushOncePerTick
     /// One whose connections are guarded and one whose are not: a pool's connection serves any request for its host.
@@ -73,6 +73,14 @@ final class HTTPService {
         exchange.isStarting = false
     }
 
+    /// For requests from now on: those under way end by the old settings.
+    func configure(_ settings: HTTPSettings) {
+        guard settings != self.settings else { return }
+        self.settings = settings
+        shutDown()
+    }
+
+    /// Lets the clients go once their last request has ended.
     func shutDown() {
         for client in clients.values {
             client.isRetired = true

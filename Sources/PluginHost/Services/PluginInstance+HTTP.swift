@@ -5,6 +5,14 @@ import NIOHTTP1
 import PluginABI
 
 extension PluginInstance {
+    /// Changed settings of the HTTP client.
+    ///
+    /// On the loop.
+    package func configure(http settings: HTTPSettings) {
+        loop.preconditionInEventLoop()
+        http.configure(settings)
+    }
+
     /// [serial] hostd.http/1: send.
     func httpSend(
         _ request: UnsafePointer<hostd_http_request>?,
@@ -16,16 +24,16 @@ extension PluginInstance {
             return hostd_op(HOSTD_E_INVAL)
         }
         if let refusal = refusal(for: wanted.site) { return hostd_op(refusal) }
-        guard let request = HTTPRequestReader.read(wanted, userAgent: settings.http.userAgent) else {
+        guard let request = HTTPRequestReader.read(wanted, userAgent: http.settings.userAgent) else {
             return hostd_op(HOSTD_E_INVAL)
         }
-        let isGuarded = !settings.http.allowPrivate && wanted.flags & HOSTD_HTTP_TRUSTED == 0
+        let isGuarded = !http.settings.allowPrivate && wanted.flags & HOSTD_HTTP_TRUSTED == 0
         guard !isGuarded || AddressGuard.mayTry(host: request.host) else { return hostd_op(HOSTD_E_DENIED) }
-        let timeoutMs = wanted.timeout_ms == 0 ? Int64(settings.http.timeoutMs) : Int64(wanted.timeout_ms)
+        let timeoutMs = wanted.timeout_ms == 0 ? Int64(http.settings.timeoutMs) : Int64(wanted.timeout_ms)
         var redirects: HTTPRedirects?
         if wanted.flags & HOSTD_HTTP_FOLLOW != 0 {
             redirects = HTTPRedirects(
-                allowPrivate: settings.http.allowPrivate,
+                allowPrivate: http.settings.allowPrivate,
                 trustedHost: isGuarded ? nil : request.host
             )
         }

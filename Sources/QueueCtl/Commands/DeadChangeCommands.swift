@@ -20,8 +20,11 @@ struct DeadRequeueCommand: AsyncParsableCommand {
 
     func run() async throws {
         let hostd = try await Installation.load(global).hostd()
-        let count = try await DeadChange(command: "dead.requeue", filter: filter, isDryRun: dryRun).perform(by: hostd)
-        try Output.line(dryRun ? "\(count) would be requeued" : "\(count) requeued")
+        let done = try await DeadChange(command: "dead.requeue", filter: filter, isDryRun: dryRun).perform(by: hostd)
+        let count = Figures.count(done.count)
+        let stay = done.refused == 1 ? "1 stays" : "\(Figures.count(done.refused)) stay"
+        let refused = done.refused > 0 ? ", \(stay) dead: queuectl dead list says why" : ""
+        try Output.line(dryRun ? "\(count) would be requeued" : "\(count) requeued" + refused)
     }
 }
 
@@ -48,7 +51,8 @@ struct DeadDropCommand: AsyncParsableCommand {
 
     func run() async throws {
         let hostd = try await Installation.load(global).hostd()
-        let count = try await DeadChange(command: "dead.drop", filter: filter, isDryRun: dryRun).perform(by: hostd)
+        let done = try await DeadChange(command: "dead.drop", filter: filter, isDryRun: dryRun).perform(by: hostd)
+        let count = Figures.count(done.count)
         try Output.line(dryRun ? "\(count) would be dropped" : "\(count) dropped")
     }
 }
@@ -61,7 +65,8 @@ struct DeadChange {
     let filter: DeadFilter
     let isDryRun: Bool
 
-    func perform(by hostd: some ControlPort) async throws -> String {
+    /// How many; of a requeue also how many would only have died again.
+    func perform(by hostd: some ControlPort) async throws -> (count: Int64, refused: Int64) {
         if !filter.ids.isEmpty {
             var found: Set<Int64> = []
             try await filter.eachPage(from: hostd) { found.formUnion($0.compactMap { $0["id"]?.int }) }
@@ -70,6 +75,7 @@ struct DeadChange {
         }
         var arguments = filter.arguments
         arguments["dry_run"] = .bool(isDryRun)
-        return Figures.count(try await hostd.ask(command, arguments)["count"]?.int ?? 0)
+        let result = try await hostd.ask(command, arguments)
+        return (result["count"]?.int ?? 0, result["refused"]?.int ?? 0)
     }
 }

@@ -14,6 +14,7 @@ struct DeadCommand: AsyncParsableCommand {
               queuectl dead show 17
               queuectl dead requeue -s alice --target http://remote.example/omb/postnotice
               queuectl dead drop --older-than 30d --dry-run
+              queuectl dead requeue --newer-than 2h --reason rejected
             """,
         subcommands: [DeadListCommand.self, DeadShowCommand.self, DeadRequeueCommand.self, DeadDropCommand.self],
         defaultSubcommand: DeadListCommand.self
@@ -34,6 +35,8 @@ struct DeadFilter: ParsableArguments {
     var reason: ReasonArgument?
     @Option(help: ArgumentHelp("That died longer ago than this: 12h, 7d.", valueName: "time"))
     var olderThan: SpanArgument?
+    @Option(help: ArgumentHelp("That died less long ago than this: 12h, 7d.", valueName: "time"))
+    var newerThan: SpanArgument?
     @Argument(help: ArgumentHelp("These, by number.", valueName: "id"))
     var ids: [Int64] = []
 
@@ -46,6 +49,7 @@ struct DeadFilter: ParsableArguments {
         arguments["target"] = target.map(JSONValue.string)
         arguments["reason"] = reason.map { .string($0.reason.rawValue) }
         arguments["older_than_ms"] = olderThan.map { .int($0.milliseconds) }
+        arguments["newer_than_ms"] = newerThan.map { .int($0.milliseconds) }
         if !ids.isEmpty { arguments["ids"] = .array(ids.map(JSONValue.int)) }
         return arguments
     }

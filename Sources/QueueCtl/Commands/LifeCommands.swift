@@ -1,25 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Control
-import QueueCore
+
+/// Every command of this file waits for its effect; `--no-wait` only asks for it.
+struct WaitFlag: ParsableArguments {
+    @Flag(help: "Only ask for it; don't wait for what comes of it.")
+    var noWait = false
+
+    /// What hostd is told of it.
+    var arguments: [String: JSONValue] { noWait ? ["wait": .bool(false)] : [:] }
+}
 
 struct UpdateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "update",
-        abstract: "Read a site's configuration again: changed, new or removed.",
-        discussion: "Example:\n  queuectl update -s alice"
+        abstract: "Read the configuration again: changed, new and removed sites.",
+        discussion: """
+            With -s that site alone, by its nickname or its server's name; else hostd.yaml and all sites. A file that is \
+            wrong is told, and what was in force there stays.
+
+            Example:
+              queuectl update -s alice
+              queuectl update
+            """
     )
 
     @OptionGroup var global: GlobalOptions
-    @OptionGroup var site: RequiredSiteOption
+    @OptionGroup var wait: WaitFlag
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("Only this site, by nickname or server name; may be repeated.", valueName: "site")
+    )
+    var site: [SiteOrServerArgument] = []
 
     func run() async throws {
-        try await Self.perform(site.site, by: Installation.load(global).hostd())
+        try await Self.perform(site, wait, by: Installation.load(global).hostd())
     }
 
-    static func perform(_ site: SiteArgument, by hostd: some ControlPort) async throws {
-        let reply = try await hostd.ask("update", ["site": site.value])
-        try Output.line(reply["text"]?.string.map { DisplayText($0).text } ?? "\(site.name): configuration read again")
+    static func perform(_ sites: [SiteOrServerArgument], _ wait: WaitFlag, by hostd: some ControlPort) async throws {
+        for site in sites {
+            try print(await hostd.ask("update", wait.arguments.merging(["site": site.value]) { $1 }), else: site.text)
+        }
+        if sites.isEmpty { try print(await hostd.ask("update", wait.arguments), else: "all sites") }
+    }
+
+    private static func print(_ reply: JSONValue, else subject: String) throws {
+        try Output.line(reply["text"]?.string.map { DisplayText($0).text } ?? "\(subject): configuration read again")
     }
 }
 
@@ -27,20 +53,29 @@ struct StopCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stop",
         abstract: "Graceful stop: finish what is in flight, keep the rest.",
-        discussion: "Example:\n  queuectl stop"
+        discussion: "Returns when the process is gone.\n\nExample:\n  queuectl stop"
     )
 
     @OptionGroup var global: GlobalOptions
+    @OptionGroup var wait: WaitFlag
 
     func run() async throws {
-        try await Self.perform(by: Installation.load(global).hostd())
+        try await Self.perform(wait, by: Installation.load(global).hostd())
     }
 
-    static func perform(by hostd: some ControlPort) async throws {
+    static func perform(_ wait: WaitFlag, by hostd: some ControlPort) async throws {
+        let begin = ContinuousClock.now
         let reply = try await hostd.ask("stop")
-        try Output.line(
-            reply["text"]?.string.map { DisplayText($0).text } ?? "hostd finishes what is in flight, then stops"
-        )
+        guard !wait.noWait, let pid = reply["pid"]?.int.flatMap({ Int32(exactly: $0) }) else {
+            let text = reply["text"]?.string.map { DisplayText($0).text }
+            return try Output.line(text ?? "hostd finishes what is in flight, then stops")
+        }
+        // From before the connection closes: its pid is surely its own.
+        let process = RunningProcess(pid: pid)
+        await hostd.waitUntilClosed()
+        while process?.isRunning == true { try await Task.sleep(for: .milliseconds(10)) }
+        let tenths = (ContinuousClock.now - begin) / .milliseconds(100)
+        try Output.line("stop: hostd (pid \(pid)) has stopped, \(Int(tenths) / 10).\(Int(tenths) % 10) s")
     }
 }
 
@@ -48,17 +83,24 @@ struct RestartCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "restart",
         abstract: "New generation of workers, with the code and configuration of now.",
-        discussion: "Example:\n  cp omb.so plugins.d/ && queuectl restart && queuectl plugins"
+        discussion: """
+            Returns when the new generation works, or with the reason why the old one goes on. Where hostd's own \
+            executable has changed, hostd goes on as that: its sockets stay open, and all its processes are replaced.
+
+            Example:
+              cp omb.so plugins.d/ && queuectl restart && queuectl plugins
+            """
     )
 
     @OptionGroup var global: GlobalOptions
+    @OptionGroup var wait: WaitFlag
 
     func run() async throws {
-        try await Self.perform(by: Installation.load(global).hostd())
+        try await Self.perform(wait, by: Installation.load(global).hostd())
     }
 
-    static func perform(by hostd: some ControlPort) async throws {
-        let reply = try await hostd.ask("restart")
+    static func perform(_ wait: WaitFlag, by hostd: some ControlPort) async throws {
+        let reply = try await hostd.ask("restart", wait.arguments)
         try Output.line(
             reply["text"]?.string.map { DisplayText($0).text }
                 ?? "a new generation starts; queuectl plugins shows when it runs"

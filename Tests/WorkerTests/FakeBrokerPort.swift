@@ -6,10 +6,10 @@ import TestSupport
 import Worker
 import WorkerLink
 
-/// A broker in memory: delivers what a test gives it and takes note of what comes back.
+/// No broker: delivers what a test gives it and takes note of what comes back.
 ///
 /// Made and told on the worker's loop; its logs may be read anywhere.
-final class MemoryBroker: BrokerPort {
+final class FakeBrokerPort: BrokerPort {
     struct Notes: Sendable {
         let results = EventLog<ItemResult>()
         let sites = EventLog<String>()
@@ -41,6 +41,10 @@ final class MemoryBroker: BrokerPort {
     func hold(site: SiteName, queue: QueueName, lane: String, ms: UInt32, text: String) {}
     func refuse(_ sites: [SiteName]) { notes.sites.append("refuse " + sites.map(\.rawValue).joined(separator: " ")) }
     func accept(_ sites: [SiteName]) { notes.sites.append("accept " + sites.map(\.rawValue).joined(separator: " ")) }
+
+    func serve(_ queues: [QueueCredit]) {
+        notes.sites.append("serve " + queues.map { "\($0.queue) \($0.sites)" }.joined(separator: " "))
+    }
 
     func stop(_ done: @escaping () -> Void) {
         notes.ends.append("stopped")
