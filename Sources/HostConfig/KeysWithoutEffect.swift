@@ -14,7 +14,6 @@ extension HostConfig {
             ("queue.softlimit", queue.softlimit != plain.queue.softlimit),
             ("queue.debug_memory", queue.debugMemory),
             ("queue.monitor", queue.monitor != nil),
-            ("cache.servers", !cache.servers.isEmpty),
             ("snmp.agentx", snmp.agentx != nil),
         ]
         return keys.filter(\.1).map(\.0)

@@ -74,6 +74,7 @@ struct SpawnPlan: Equatable {
             worker.httpTimeoutMs = Int(clamping: http.timeoutMs)
             worker.connectionsPerHost = http.connectionsPerHost
             worker.allowPrivate = http.allowPrivate
+            worker.cacheServers = deployment.config.cache.servers.map(\.description)
             worker.version = HostVersion.current
             return worker
         }

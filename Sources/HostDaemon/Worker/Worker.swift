@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Control
+import HostConfig
 package import Logging
 package import NIOCore
 import PluginHost
@@ -257,5 +258,8 @@ extension PluginSettings {
         http.connectionsPerHost = configuration.connectionsPerHost
         http.allowPrivate = configuration.allowPrivate
         http.userAgent = "hostd/\(configuration.version)"
+        cacheServers = configuration.cacheServers.compactMap { HostPort($0) }.map {
+            CacheServer(host: $0.host, port: $0.port)
+        }
     }
 }
