@@ -10,7 +10,9 @@ import Glibc
 final class MemcachedClient {
     /// What a server may take to connect or to answer.
     private static let timeoutMs: UInt64 = 250
-    /// For so long a server that has failed isn't asked again: its keys fail at once. They don't move to another server, as
+    /// For so long a server that has failed isn't asked again: its keys fail at once.
+    ///
+    /// They don't move to another server, as
     /// counters would then be counted in two places.
     private static let restNs: Int64 = 2_000_000_000
     /// Above it memcached takes a time to live for a moment since 1970.

@@ -2,7 +2,9 @@
 import NIOCore
 import PluginABI
 
-/// `hostd.cache/1` where no server is set up: this worker's own, and gone with it. On the loop.
+/// `hostd.cache/1` where no server is set up: this worker's own, and gone with it.
+///
+/// On the loop.
 final class MemoryCache: CacheStore {
     private let loop: any EventLoop
     private var table = CacheTable()

@@ -22,9 +22,11 @@ package enum ServiceRecords {
     /// The most servers of one service that are looked at.
     private static let limit = 64
 
-    /// Asks DNS; empty where there are none, or no answer. Blocks for seconds at worst.
+    /// Asks DNS; empty where there are none, or no answer.
     ///
-    /// `server`: An IPv4 address and port to ask; nil = as the system is set up.
+    /// Blocks, for seconds at worst.
+    ///
+    /// - `server`: An IPv4 address and port to ask; nil = as the system is set up.
     package static func lookUp(_ name: String, server: (address: String, port: UInt16)? = nil) -> [ServiceRecord] {
         var found = [cresolve_srv](repeating: cresolve_srv(), count: limit)
         let count =

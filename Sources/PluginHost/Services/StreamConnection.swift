@@ -7,7 +7,9 @@ import NIOTLS
 import PluginABI
 import QueueCore
 
-/// One stream of a plugin, from connect() to its last event. On the loop.
+/// One stream of a plugin, from connect() to its last event.
+///
+/// On the loop.
 final class StreamConnection: PluginOperation {
     /// In the order in which they are told.
     private enum Event {

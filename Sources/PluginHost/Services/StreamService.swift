@@ -74,7 +74,7 @@ struct StreamTarget {
 
     var host: String
     var port: Int
-    /// `_xmpp-client._tcp`
+    /// As `_xmpp-client._tcp`.
     var service: String?
     var usesTLS: Bool
     /// Empty = the host.

@@ -68,7 +68,7 @@ struct StreamStateMachine {
 
     /// What write() returns; after HOSTD_OK the bytes are to be sent.
     mutating func write(_ count: Int) -> Int32 {
-        guard state == .open else { return state == .over ? HOSTD_E_STALE : HOSTD_E_INVAL }
+        guard state == .open else { return state == .closing || state == .over ? HOSTD_E_STALE : HOSTD_E_INVAL }
         guard unsentBytes < Self.highWaterMark else {
             hasRefused = true
             return HOSTD_E_LIMIT
