@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Control
-import HostConfig
+import struct HostConfig.HostPort
 package import Logging
 package import NIOCore
 import PluginHost
