@@ -38,6 +38,18 @@ final class Memcached: Sendable {
 
     func signal(_ number: Int32) { process.withLockedValue { $0 }?.signal(number) }
 
+    /// Returns when every thread of it stands still.
+    func stop() async throws {
+        signal(SIGSTOP)
+        let tasks = "/proc/\(process.withLockedValue { $0?.pid } ?? 0)/task"
+        try await eventually("memcached stands still") {
+            try FileManager.default.contentsOfDirectory(atPath: tasks).allSatisfy { thread in
+                // PID (NAME) STATE ...
+                try String(contentsOfFile: "\(tasks)/\(thread)/stat", encoding: .utf8).contains(") T ")
+            }
+        }
+    }
+
     func kill() async throws {
         signal(SIGKILL)
         try await process.withLockedValue { $0 }?.exit()

@@ -52,7 +52,7 @@ import TestSupport
         let server = memcached.server
         let cache = try await AskedCache { MemcachedCache([server], loop: $0) }
         #expect(try await cache.ask(up, "n").status == HOSTD_OK)
-        memcached.signal(SIGSTOP)
+        try await memcached.stop()
         let answers = try await cache.all(Array(repeating: up, count: 500), "n").map(\.status)
         memcached.signal(SIGCONT)
         // A machine that is very busy may let the rest pass in between: each further limit is 2 s later.

@@ -11,24 +11,15 @@ import QueueCore
 ///
 /// On the loop.
 final class StreamConnection: PluginOperation {
-    /// In the order in which they are told.
-    private enum Event {
-        case connected, secured
-        case data(ByteBuffer)
-        case closed(Int32)
-    }
-
     let site: hostd_site
-    var op: hostd_op = 0
+    var op: hostd_op = 0 {
+        didSet { events.op = op }
+    }
     private unowned let instance: PluginInstance
     private let target: StreamTarget
-    private let function: hostd_stream_fn
-    private let user: UnsafeMutableRawPointer?
     private var machine: StreamStateMachine
     private var channel: (any Channel)?
-    private var events: CircularBuffer<Event> = []
-    private var isTelling = false
-    private var isTellLater = false
+    private let events: StreamEvents
     /// Written in this turn of the loop; goes out as one.
     private var outgoing = ByteBuffer()
     private var limit: Scheduled<Void>?
@@ -45,8 +36,7 @@ final class StreamConnection: PluginOperation {
         self.instance = instance
         self.site = site
         self.target = target
-        self.function = function
-        self.user = user
+        events = StreamEvents(instance: instance, function: function, user: user)
         machine = StreamStateMachine(usesTLS: target.usesTLS)
     }
 
@@ -118,7 +108,7 @@ final class StreamConnection: PluginOperation {
             secure()
         } else {
             limit?.cancel()
-            emit(.connected)
+            events.tell(.connected)
             updateReading()
         }
     }
@@ -149,7 +139,7 @@ final class StreamConnection: PluginOperation {
     fileprivate func handshakeCompleted() {
         guard let event = machine.handshakeCompleted() else { return }
         limit?.cancel()
-        emit(event == HOSTD_S_SECURED ? .secured : .connected)
+        events.tell(event == HOSTD_S_SECURED ? .secured : .connected)
         updateReading()
     }
 
@@ -179,7 +169,7 @@ final class StreamConnection: PluginOperation {
         guard machine.isPaused != on else { return HOSTD_OK }
         machine.pause(on)
         updateReading()
-        if !on { tell() }
+        events.pause(on)
         return HOSTD_OK
     }
 
@@ -208,7 +198,7 @@ final class StreamConnection: PluginOperation {
         let buffer = outgoing
         outgoing = ByteBuffer()
         channel.writeAndFlush(buffer).assumeIsolated().whenComplete { _ in
-            if self.machine.sent(count) { self.tellWritable() }
+            if self.machine.sent(count) { self.events.tellWritable() }
         }
     }
 
@@ -225,7 +215,7 @@ final class StreamConnection: PluginOperation {
             end(HOSTD_E_IO, "the server sent plain text where TLS was to begin")
             return
         }
-        emit(.data(bytes))
+        events.tell(.data(bytes))
     }
 
     fileprivate func failed(_ error: any Error) {
@@ -273,67 +263,13 @@ final class StreamConnection: PluginOperation {
             )
         }
         release()
-        emit(.closed(status))
+        events.tell(.closed(status))
     }
 
     private func release() {
         limit?.cancel()
         channel?.close(promise: nil)
         channel = nil
-    }
-
-    // MARK: - Telling the plugin
-
-    private func emit(_ event: Event) {
-        events.append(event)
-        tell()
-    }
-
-    /// Tells what waits, now or once the plugin has returned.
-    private func tell() {
-        guard !isTelling, !isTellLater else { return }
-        guard !instance.watch.isInside else {
-            isTellLater = true
-            loop.execute {
-                self.isTellLater = false
-                self.tell()
-            }
-            return
-        }
-        isTelling = true
-        defer { isTelling = false }
-        while let event = events.first, instance.operations[op] === self {
-            if machine.isPaused, case .data = event { return }
-            events.removeFirst()
-            tell(event)
-        }
-    }
-
-    private func tell(_ event: Event) {
-        switch event {
-        case .connected: call(HOSTD_S_CONNECTED)
-        case .secured: call(HOSTD_S_SECURED)
-        case .data(let bytes):
-            bytes.withUnsafeReadableBytes { bytes in
-                let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
-                call(HOSTD_S_DATA, data: hostd_str(ptr: base, len: bytes.count))
-            }
-        case .closed(let status):
-            guard instance.operations.finish(op) else { return }
-            call(HOSTD_S_CLOSED, status)
-        }
-    }
-
-    /// Not behind data that the plugin doesn't want to read now.
-    private func tellWritable() {
-        loop.execute {
-            guard self.instance.operations[self.op] === self, self.machine.state == .open else { return }
-            self.call(HOSTD_S_WRITABLE)
-        }
-    }
-
-    private func call(_ event: UInt32, _ status: Int32 = HOSTD_OK, data: hostd_str = .empty) {
-        instance.enter(.callback) { function(user, op, event, status, data) }
     }
 }
 
