@@ -40,6 +40,8 @@ let nioConcurrency = product("NIOConcurrencyHelpers", "swift-nio")
 let nioCore = product("NIOCore", "swift-nio")
 let nioHTTP1 = product("NIOHTTP1", "swift-nio")
 let nioPosix = product("NIOPosix", "swift-nio")
+let nioSSL = product("NIOSSL", "swift-nio-ssl")
+let nioTLS = product("NIOTLS", "swift-nio")
 let yams = product("Yams", "Yams")
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -73,6 +75,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
@@ -111,6 +114,8 @@ let package = Package(
             linkerSettings: pluginLinking
         ),
         // The host's foundations.
+        .systemLibrary(name: "CMemcached", pkgConfig: "libmemcached", providers: [.apt(["libmemcached-dev"])]),
+        .target(name: "CResolve", cSettings: cSettings, linkerSettings: [.linkedLibrary("resolv")]),
         module("Stomp", [nioCore, nioPosix]),
         module("HostConfig", ["QueueCore", yams]),
         module("Telemetry", ["QueueCore", logging]),
@@ -123,8 +128,8 @@ let package = Package(
             "PluginHost",
             [
                 "PluginFiles", "PluginABI", "QueueCore", "Telemetry", "RecipientDirectory", "WorkerLink",
-                asyncHTTPClient,
-                nioCore, nioPosix, nioHTTP1, nioConcurrency, grdb, logging,
+                "CMemcached", "CResolve", asyncHTTPClient, crypto, nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS,
+                nioConcurrency, grdb, logging,
             ]
         ),
         // The roles.
@@ -208,7 +213,7 @@ let package = Package(
             "PluginHostTests",
             [
                 "PluginHost", "PluginFiles", "PluginABI", "QueueCore", "RecipientDirectory", "Telemetry", "WorkerLink",
-                "TestSupport", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix,
+                "TestSupport", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL,
             ]
         ),
         tests(

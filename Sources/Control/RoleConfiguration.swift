@@ -123,6 +123,8 @@ package struct WorkerConfiguration: Codable, Hashable, Sendable {
     package var httpTimeoutMs = 10_000
     package var connectionsPerHost = 512
     package var allowPrivate = false
+    /// memcached, `HOST:PORT` each; none = the worker's own memory.
+    package var cacheServers: [String] = []
     /// Milliseconds per delivery where the plugin names none.
     package var handlerTimeoutMs = 60_000
     /// Resident memory past which it doesn't even begin; 0 = no limit.

@@ -7,7 +7,6 @@ extension HostConfig {
     package var keysWithoutEffect: [String] {
         let keys: [(String, Bool)] = [
             ("queue.monitor", queue.monitor != nil),
-            ("cache.servers", !cache.servers.isEmpty),
             ("snmp.agentx", snmp.agentx != nil),
         ]
         return keys.filter(\.1).map(\.0)

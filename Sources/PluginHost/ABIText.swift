@@ -52,6 +52,7 @@ extension hostd_result: SizedStruct {}
 extension hostd_item: SizedStruct {}
 extension hostd_http_request: SizedStruct {}
 extension hostd_recipient: SizedStruct {}
+extension hostd_stream_request: SizedStruct {}
 
 extension SizedStruct {
     /// A copy of what the other side filled in; what it doesn't know is zero (HOSTD_HAS).

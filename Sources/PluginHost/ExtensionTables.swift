@@ -9,7 +9,7 @@ import Glibc
 ///
 /// `nonisolated(unsafe)`: filled once, on first use, and never changed.
 enum ExtensionTables {
-    /// nil for what this host doesn't have (`hostd.cache/1` and `hostd.stream/1` among them).
+    /// nil for what this host doesn't have.
     static func find(_ id: UnsafePointer<CChar>?) -> UnsafeRawPointer? {
         guard let id else { return nil }
         return switch String(cString: id) {
@@ -17,6 +17,8 @@ enum ExtensionTables {
         case HOSTD_EXT_LOOP: UnsafeRawPointer(loop)
         case HOSTD_EXT_RECIPIENTS: UnsafeRawPointer(recipients)
         case HOSTD_EXT_KV: UnsafeRawPointer(keyValues)
+        case HOSTD_EXT_STREAM: UnsafeRawPointer(stream)
+        case HOSTD_EXT_CACHE: UnsafeRawPointer(cache)
         case HOSTD_EXT_METRICS: UnsafeRawPointer(metrics)
         default: nil
         }
@@ -65,6 +67,31 @@ enum ExtensionTables {
             reserved0: 0,
             get: { HostTable.instance($0)?.keyValueGet($1, $2, $3, $4) ?? ExtensionTables.invalid },
             put: { HostTable.instance($0)?.keyValuePut($1, $2, $3, $4, $5, $6, $7) ?? ExtensionTables.invalid }
+        )
+    )
+
+    nonisolated(unsafe) private static let stream = place(
+        hostd_stream(
+            struct_size: UInt32(MemoryLayout<hostd_stream>.size),
+            reserved0: 0,
+            connect: { HostTable.instance($0)?.streamConnect($1, $2, $3) ?? ExtensionTables.invalid },
+            pause: { HostTable.instance($0)?.streamPause($1, $2) ?? HOSTD_E_INVAL },
+            start_tls: { HostTable.instance($0)?.streamStartTLS($1) ?? HOSTD_E_INVAL },
+            write: { HostTable.instance($0)?.streamWrite($1, $2) ?? HOSTD_E_INVAL },
+            close: { HostTable.instance($0)?.streamClose($1) ?? HOSTD_E_INVAL }
+        )
+    )
+
+    nonisolated(unsafe) private static let cache = place(
+        hostd_cache(
+            struct_size: UInt32(MemoryLayout<hostd_cache>.size),
+            reserved0: 0,
+            get: { HostTable.instance($0)?.cacheGet($1, $2, $3, $4) ?? ExtensionTables.invalid },
+            set: { HostTable.instance($0)?.cacheSet($1, $2, $3, $4, $5, $6, $7) ?? ExtensionTables.invalid },
+            increment: {
+                HostTable.instance($0)?.cacheIncrement($1, $2, $3, $4, $5, $6, $7) ?? ExtensionTables.invalid
+            },
+            remove: { HostTable.instance($0)?.cacheRemove($1, $2, $3, $4) ?? ExtensionTables.invalid }
         )
     )
 

@@ -20,6 +20,10 @@ package struct PluginSettings: Sendable {
     package var http = HTTPSettings()
     package var recipientsPath: String
     package var keyValuePath: String
+    /// memcached, `HOST:PORT` each; none = the cache is in the worker's memory.
+    package var cacheServers: [CacheServer] = []
+    /// How SRV records are found: by DNS.
+    package var lookUpService: @Sendable (String) -> [ServiceRecord] = { ServiceRecords.lookUp($0) }
 
     package init(
         plugin: PluginName,
@@ -60,6 +64,8 @@ package final class PluginInstance: @unchecked Sendable {
     let http: HTTPService
     let recipients: RecipientService
     let keyValues: KeyValueService
+    let streams: StreamService
+    let cache: any CacheStore
     package let metrics: MetricsService
     let descriptors: DescriptorWatcher
     /// Blocking handlers run here (HOSTD_PF_PARALLEL); nil for serial plugins.
@@ -118,6 +124,10 @@ package final class PluginInstance: @unchecked Sendable {
         http = HTTPService(settings.http, loop: loop)
         recipients = RecipientService(path: settings.recipientsPath, plugin: settings.plugin, loop: loop)
         keyValues = KeyValueService(path: settings.keyValuePath, plugin: settings.plugin, loop: loop)
+        streams = StreamService(loop: loop, lookUp: settings.lookUpService)
+        cache =
+            settings.cacheServers.isEmpty
+            ? MemoryCache(loop: loop) : MemcachedCache(settings.cacheServers, loop: loop)
         metrics = MetricsService(plugin: settings.plugin)
         descriptors = DescriptorWatcher()
         let isParallel = plugin.table.pointee.flags & HOSTD_PF_PARALLEL != 0
@@ -199,6 +209,7 @@ package final class PluginInstance: @unchecked Sendable {
         log.flush()
         descriptors.stop()
         http.shutDown()
+        cache.shutDown()
         sweepTask?.cancel()
         pool?.shutdownGracefully { _ in }
     }

@@ -132,6 +132,7 @@ extension WorkerConfiguration {
         httpTimeoutMs = Int(clamping: http.timeoutMs)
         connectionsPerHost = http.connectionsPerHost
         allowPrivate = http.allowPrivate
+        cacheServers = deployment.config.cache.servers.map(\.description)
         startTimeoutMs = Int(clamping: deployment.config.workers.startTimeout.wholeMilliseconds)
         softLimitBytes = deployment.memoryLimits.soft.bytes
         debugMemory = deployment.config.queue.debugMemory

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
 import Glibc
+import struct HostConfig.HostPort
 import Logging
 import NIOCore
 import PluginHost
@@ -157,6 +158,9 @@ extension PluginSettings {
         handlerTimeoutMs = configuration.handlerTimeoutMs
         startTimeoutMs = configuration.startTimeoutMs
         http = HTTPSettings(configuration)
+        cacheServers = configuration.cacheServers.compactMap { HostPort($0) }.map {
+            CacheServer(host: $0.host, port: $0.port)
+        }
     }
 }
 
