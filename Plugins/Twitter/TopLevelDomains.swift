@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// The top-level domains of the root zone (IANA) that are plain ASCII: what makes `example.social` a link and
-/// `end.Next` none.
+/// `end.Then` none.
 ///
 /// A name that is missing here costs a few characters of a text that has it in a URL, no more: such a URL is counted as
 /// it stands.
