@@ -26,6 +26,8 @@ final class Importer {
     private var schedule = ImportSchedule()
     private var timer: HostTimer?
     private var round: Task<Void, Never>?
+    /// Items of `twitterimport` that are being carried out: no round begins meanwhile, so that nothing is looked at twice.
+    private var requests = 0
 
     init(_ state: TwitterSite) { self.state = state }
 
@@ -41,7 +43,7 @@ final class Importer {
     }
 
     private func runRound() {
-        guard state.config.imports, round == nil else { return }
+        guard state.config.imports, round == nil, requests == 0 else { return }
         // The site may be closed meanwhile: what a round still reads has to be there.
         let kept = state
         round = Task { @HostActor in
@@ -81,6 +83,9 @@ final class Importer {
     /// One look, as an item asks for it.
     func importNow(account: String?, for item: Item) async throws {
         let config = try state.config(for: item)
+        requests += 1
+        defer { requests -= 1 }
+        await round?.value
         for row in try await accounts() where account == nil || row.target == account {
             for kind in ImportKind.wanted(by: row) { _ = try await run(ImportDue(kind: kind, row: row), config) }
         }

@@ -5,6 +5,8 @@ import PluginKit
 /// A notice as the text of a status.
 enum StatusText {
     private static let ellipsis = " \u{2026} "
+    /// Characters of a notice that are looked at: a notice may be a megabyte long, and a status is short.
+    private static let longestLook = 20_000
 
     static func make(of notice: Notice, limit: Int) -> String {
         make(
@@ -17,9 +19,10 @@ enum StatusText {
     /// The content with its groups as tags; where it is too long, as much of it as leaves room for an ellipsis and the
     /// notice's own URL.
     static func make(content: String, link: String?, limit: Int) -> String {
-        let whole = withGroupsAsTags(content)
-        let text = WeightedText(whole)
-        guard text.weight > limit else { return whole }
+        let head = content.prefix(max(longestLook, limit * 2))
+        let start = withGroupsAsTags(head)
+        let text = WeightedText(start)
+        guard text.weight > limit || head.endIndex < content.endIndex else { return start }
         let withLink = ellipsis + (link ?? "")
         let linkWeight = WeightedText(withLink).weight
         // A link that leaves no room for words is left out.
@@ -35,7 +38,7 @@ enum StatusText {
     }
 
     /// `!group` is `#group` there, at the beginning and after white space.
-    static func withGroupsAsTags(_ content: String) -> String {
+    static func withGroupsAsTags(_ content: some StringProtocol) -> String {
         var text = ""
         text.reserveCapacity(content.utf8.count)
         var isStart = true

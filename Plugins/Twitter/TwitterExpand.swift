@@ -17,7 +17,7 @@ struct TwitterExpand: Handler {
         if let json = try? JSON(parsing: frame), let uri = json["delete"]?.string { return try await delete(uri, item) }
         let notice = try Notice(parsing: frame)
         // What came from there never goes back.
-        guard notice.goesToRemoteTargets, notice.source != "twitter" else { return .done }
+        guard notice.goesToRemoteTargets, notice.source?.lowercased() != "twitter" else { return .done }
         let config = try state.config(for: item)
         let page = try await state.site.recipients.page(
             of: notice.author.uri,

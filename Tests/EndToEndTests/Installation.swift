@@ -58,7 +58,7 @@ final class Installation: Sendable {
             withIntermediateDirectories: false,
             attributes: [.posixPermissions: 0o700]
         )
-        if settings.plugins["omb"] != nil { try installOMB() }
+        for plugin in ["omb", "twitter"] where settings.plugins[plugin] != nil { try install(plugin) }
     }
 
     deinit {
@@ -74,9 +74,10 @@ final class Installation: Sendable {
 
     // MARK: Plugins
 
-    private func installOMB() throws {
-        let path = pluginsFolder + "/omb.so"
-        try FileManager.default.copyItem(atPath: try ProcessRunner.product("libomb.so"), toPath: path)
+    /// One of the project's own plugins.
+    private func install(_ plugin: String) throws {
+        let path = pluginsFolder + "/\(plugin).so"
+        try FileManager.default.copyItem(atPath: try ProcessRunner.product("lib\(plugin).so"), toPath: path)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
     }
 

@@ -38,7 +38,7 @@ import Testing
         "Only notices of this site go there, and none that came from there",
         arguments: [
             ("is_local", 1 as JSON, 1), ("is_local", -1, 1), ("is_local", -2, 0), ("is_local", 0, 0),
-            ("source", "twitter", 0),
+            ("source", "twitter", 0), ("source", "Twitter", 0),
         ]
     )
     func who(member: String, value: JSON, count: Int) async throws {
