@@ -88,4 +88,12 @@ import Testing
             #expect(StatusMap.importedID(uri) == nil, "\(uri)")
         }
     }
+
+    @Test("The note in the file says who the plugin is; a host that lacks a service is refused")
+    func identity() async throws {
+        #expect(TwitterPlugin.identity.id == "org.hostd.twitter" && TwitterPlugin.identity.version == "0.1.0")
+        for service in [Host.Service.http, .recipients, .values, .loop] {
+            await #expect(throws: FakeHost.Refusal.self) { try await FakeHost(TwitterPlugin.self, lacking: [service]) }
+        }
+    }
 }

@@ -57,6 +57,14 @@ import Testing
     )
     func whole(text: String) { #expect(WeightedText(text).pieces.map { String($0.text) }.joined() == text) }
 
+    @Test("The valid part of a long text ends where twitter-text's does")
+    func validRanges() {
+        #expect(WeightedText(String(repeating: "x", count: 285)).prefix(weighing: 280).count == 280)
+        for character in ["\u{6F22}", "\u{1F602}"] {
+            #expect(WeightedText(String(repeating: character, count: 160)).prefix(weighing: 280).count == 140)
+        }
+    }
+
     @Test("A prefix ends at a whole character, never inside a URL, never with white space")
     func prefixes() {
         #expect(WeightedText("ab http://example.com/long cd").prefix(weighing: 25) == "ab")
