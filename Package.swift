@@ -68,6 +68,7 @@ let package = Package(
         .library(name: "PluginKitTesting", targets: ["PluginKitTesting"]),
         .library(name: "omb", type: .dynamic, targets: ["OMB"]),
         .library(name: "xmppout", type: .dynamic, targets: ["XMPPOutPlugin"]),
+        .library(name: "twitter", type: .dynamic, targets: ["TwitterEntry"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -110,6 +111,21 @@ let package = Package(
             name: "XMPPOutPlugin",
             dependencies: ["XMPPOut", "PluginKit"],
             path: "Plugins/XMPPOut/Entry",
+            swiftSettings: pluginSettings,
+            linkerSettings: pluginLinking
+        ),
+        // Its entry is a target of its own: a test program holds several plugins, and only one entry symbol.
+        .target(
+            name: "Twitter",
+            dependencies: ["PluginKit", "OAuth1"],
+            path: "Plugins/Twitter",
+            exclude: ["Entry"],
+            swiftSettings: pluginSettings
+        ),
+        .target(
+            name: "TwitterEntry",
+            dependencies: ["Twitter", "PluginKit"],
+            path: "Plugins/Twitter/Entry",
             swiftSettings: pluginSettings,
             linkerSettings: pluginLinking
         ),
@@ -201,6 +217,7 @@ let package = Package(
         tests("OAuth1Tests", ["OAuth1", crypto]),
         tests("OMBTests", ["OMB", "PluginKit", "PluginKitTesting", "OAuth1", "TestSupport"]),
         tests("XMPPOutTests", ["XMPPOut", "PluginKit", "PluginKitTesting", "TestSupport"]),
+        tests("TwitterTests", ["Twitter", "PluginKit", "PluginKitTesting", "OAuth1", "TestSupport"]),
         tests("StompTests", ["Stomp", "TestSupport", nioCore, nioPosix]),
         tests("HostConfigTests", ["HostConfig", "QueueCore", "TestSupport"]),
         tests("TelemetryTests", ["Telemetry", "QueueCore", logging]),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import OAuth1
 package import PluginKit
 
 /// OpenMicroBlogging 0.1: notices and profile changes to the remote subscribers of a site's authors.

@@ -26,7 +26,7 @@ package enum Signature {
         return zip(left, right).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
     }
 
-    static func base64(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+    package static func base64(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity((bytes.count + 2) / 3 * 4)
         forEachDigit(of: bytes) { text.append($0) }

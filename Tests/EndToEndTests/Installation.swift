@@ -54,7 +54,7 @@ final class Installation: Sendable {
             withIntermediateDirectories: false,
             attributes: [.posixPermissions: 0o700]
         )
-        for plugin in ["omb", "xmppout"] where settings.plugins[plugin] != nil { try install(plugin) }
+        for plugin in ["omb", "twitter", "xmppout"] where settings.plugins[plugin] != nil { try install(plugin) }
     }
 
     deinit {

@@ -124,11 +124,4 @@ import Testing
         #expect(OMBPlugin.identity.id == "org.hostd.omb" && OMBPlugin.identity.version == "0.1.0")
         #expect(entry() == PluginEntry.table(for: OMBPlugin.self))
     }
-
-    @Test("Nonces are 32 hexadecimal digits, and new, also those of another process or site")
-    func nonces() {
-        var sources = [Nonces(), Nonces()]
-        let nonces = Set((0..<1000).map { String(decoding: sources[$0 % 2].next(), as: UTF8.self) })
-        #expect(nonces.count == 1000 && nonces.allSatisfy { $0.count == 32 && $0.allSatisfy(\.isHexDigit) })
-    }
 }

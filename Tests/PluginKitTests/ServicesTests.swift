@@ -159,6 +159,7 @@ import Testing
             let second = try await values.put("k", [2], .ifVersion(first), expires: .seconds(10))
             await #expect(throws: HostError.self) { try await values.put("k", [3], .ifVersion(first)) }
             #expect(try await values.get("k") == KeyValue.Value(bytes: [2], version: second))
+            try await values.put("long", [1], expires: .seconds(90 * 86_400))
             try await values.put("gone", [1])
             try await values.remove("gone")
             #expect(try await values.get("gone") == nil)
@@ -167,6 +168,12 @@ import Testing
         await host.clock.advance(by: .seconds(10))
         TestPlugin.bodies.withLock { bodies in
             bodies["values"] = { item in try await item.site.values.get("k") == nil ? .done : .discard(.other, "") }
+        }
+        #expect(await host.deliver(item, site: "values").outcome == .done)
+        // Longer than 32 bits of milliseconds, which is also what one step of the clock can be.
+        for _ in 0..<2 { await host.clock.advance(by: .seconds(44 * 86_400)) }
+        TestPlugin.bodies.withLock { bodies in
+            bodies["values"] = { item in try await item.site.values.get("long") == nil ? .discard(.other, "") : .done }
         }
         #expect(await host.deliver(item, site: "values").outcome == .done)
     }

@@ -70,7 +70,8 @@ public struct KeyValue {
         guard let put = site.host.values?.pointee.put else {
             throw HostError(.unsupported, Host.Service.values.rawValue)
         }
-        let seconds = expires.map { UInt32(max(1, $0.wholeMilliseconds / 1000)) } ?? 0
+        // Not by way of milliseconds: as 32 bits they end after 49 days.
+        let seconds = expires.map { UInt32(clamping: max(1, $0.components.seconds)) } ?? 0
         let answer = await run { host, fn, user in
             key.withSlice { key in
                 value.withSlice { value in

@@ -2,13 +2,15 @@
 
 /// Numbers used once: 128 bits in hexadecimal each.
 ///
-/// The first half is random and the same for all of a site in one process, the second counts up from a random start.
+/// The first half is random and the same for all of one generator, the second counts up from a random start.
 /// A receiver wants them to be new, not secret (RFC 5849 section 3.3), and asking the kernel costs more than the rest.
-struct Nonces {
+package struct Nonces: Sendable {
     private let series = UInt64.random(in: .min ... .max)
     private var count = UInt64.random(in: .min ... .max)
 
-    mutating func next() -> [UInt8] {
+    package init() {}
+
+    package mutating func next() -> [UInt8] {
         count &+= 1
         var nonce: [UInt8] = []
         nonce.reserveCapacity(32)
