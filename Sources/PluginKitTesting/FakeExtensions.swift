@@ -157,14 +157,14 @@ enum FakeExtensions {
     private static let define:
         @convention(c) (HostPointer, UInt32, hostd_str, hostd_str, UnsafeMutablePointer<UInt32>?) -> Int32 = {
             host,
-            _,
+            kind,
             name,
             _,
             id in
             let name = name.string
             id?.pointee = FakeExtensions.fake(host).state.withLock { state in
-                state.metricNames.append(name)
-                return UInt32(state.metricNames.count - 1)
+                state.metricDefinitions.append((name, kind == HOSTD_M_GAUGE))
+                return UInt32(state.metricDefinitions.count - 1)
             }
             return HOSTD_OK
         }
@@ -175,8 +175,10 @@ enum FakeExtensions {
         site,
         value in
         FakeExtensions.fake(host).state.withLock { state in
-            guard Int(id) < state.metricNames.count, let site = state.siteName(site) else { return HOSTD_E_INVAL }
-            state.metrics[FakeHostState.Metric(name: state.metricNames[Int(id)], site: site), default: 0] += value
+            guard Int(id) < state.metricDefinitions.count, let site = state.siteName(site) else { return HOSTD_E_INVAL }
+            let (name, isGauge) = state.metricDefinitions[Int(id)]
+            let metric = FakeHostState.Metric(name: name, site: site)
+            state.metrics[metric] = isGauge ? value : state.metrics[metric, default: 0] + value
             return HOSTD_OK
         }
     }

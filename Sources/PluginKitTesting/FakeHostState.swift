@@ -56,7 +56,8 @@ struct FakeHostState {
     var log: [FakeHost.LogLine] = []
     var holds: [(queue: String, lane: String, duration: Duration)] = []
     var enqueued: [FakeItem] = []
-    var metricNames: [String] = []
+    /// By id; a gauge has its last value, the others are summed.
+    var metricDefinitions: [(name: String, isGauge: Bool)] = []
     var metrics: [Metric: Double] = [:]
     var values: [Metric: Value] = [:]
     private var lastID: UInt64 = 0

@@ -134,7 +134,7 @@ extension EndToEnd {
             let friend = try JSON.parse(try #require(frames.first { $0["subscription"] == "1" }).text)
             #expect(friend["id"].text == "77" && friend["account"].text == "reader")
             // A second look finds nothing new.
-            try await installation.enqueue("twitterimport", "")
+            try await installation.enqueue("twitterimport", "{}")
             try await eventually("the second look", within: .seconds(60)) { try receiver.lines("reader").count >= 4 }
             #expect(client.frames.all.count { $0.command == "MESSAGE" } == 4)
             #expect(try receiver.lines("reader").allSatisfy(\.isValid))
