@@ -76,11 +76,11 @@ extension EndToEnd {
             }
             _ = try await client.receipt("\(Self.messages - 1)", within: .seconds(60))
             try await eventually("the middle", within: .seconds(120)) { contacts.count > Self.messages / 3 }
-            // What ejabberd's processes had in memory goes with them, acknowledged or not: it gets a chance to end.
-            try await server.restart(kind == .prosody ? "kill" : "stop")
+            try await server.restart("kill")
             let figures = try await Self.settled(contacts, installation)
             print("server=\(kind) mode=\(mode) sent=\(Self.messages) \(figures)")
-            #expect(figures.lost == 0)
+            // What ejabberd had acknowledged and still held in a contact's process is gone with it: one a contact at most.
+            #expect(figures.lost <= (kind == .prosody ? 0 : Self.contacts))
             #expect(figures.outOfOrder == 0)
             #expect(try await installation.json("dead", "list") == .list([]))
             #expect(try await installation.stop() == .status(0))
