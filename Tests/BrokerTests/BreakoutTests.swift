@@ -63,7 +63,9 @@ import WorkerLink
         try await old.end(first, Outcome(.done))
         try await broker.settled()
         try await new.send(.serve([]))
+        try await serving(0, broker)
         try await old.send(.serve([small]))
+        try await serving(1, broker)
         try await send(client, "3", site: "alice")
         #expect(try await old.next().payload == "3")
         try await broker.stop()
@@ -85,9 +87,18 @@ import WorkerLink
         // The other site is free: what came before it would have gone there, were it not held.
         #expect(try await new.next().payload == "2")
         try await old.send(.serve([]))
+        try await serving(1, broker)
         try await old.end(first, Outcome(.done))
         #expect(try await new.next().payload == "1")
         try await broker.stop()
+    }
+
+    /// Waits until so many serve the queue: its name is looked up in the store first, and what ends before that may be
+    /// followed by the next item.
+    private func serving(_ count: Int, _ broker: BrokerHarness) async throws {
+        try await eventually("\(count) to serve the queue") {
+            try await broker.onLoop { $0.dispatcher.linesByName["out"]?.consumers.count } == count
+        }
     }
 
     // MARK: Several links of one process

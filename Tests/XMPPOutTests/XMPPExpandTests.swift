@@ -85,7 +85,9 @@ import Testing
         #expect(bytes.count <= StanzaText.maxBytes + 64)
         let body = try #require(StreamParser.stanza(Array("<message".utf8) + bytes).child("body")).text
         #expect(body.hasPrefix("alice: \u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}"))
-        if count == 100_000 { #expect(body.hasSuffix("\u{1F467}\u{2026} http://alice.example/n/42")) }
+        guard count == 100_000 else { return }
+        // Cut behind a whole family.
+        #expect(body.hasSuffix("\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}\u{2026} http://alice.example/n/42") as Bool)
     }
 
     @Test("A confirmation code goes to one contact")
