@@ -131,7 +131,7 @@ extension Handover {
     }
 
     /// Of this process, but the standard three.
-    private static var openDescriptors: [Int32] {
+    static var openDescriptors: [Int32] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
         return names.compactMap { Int32($0) }.filter { $0 > 2 && fcntl($0, F_GETFD) >= 0 }
     }

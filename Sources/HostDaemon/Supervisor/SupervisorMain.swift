@@ -100,9 +100,9 @@ package enum SupervisorMain {
 
     /// What whoever started hostd left open is not for plugins; returns it.
     ///
-    /// 1024: the usual soft limit; what we open ourselves is close-on-exec from the start.
+    /// What we open ourselves is close-on-exec from the start.
     private static func keepDescriptorsFromChildren() -> [Int32] {
-        (Int32(3)..<1024).filter { descriptor in
+        Handover.openDescriptors.filter { descriptor in
             let flags = fcntl(descriptor, F_GETFD)
             guard flags >= 0, flags & FD_CLOEXEC == 0 else { return false }
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
