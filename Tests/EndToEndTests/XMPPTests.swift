@@ -81,7 +81,8 @@ extension EndToEnd {
             print("server=\(kind) mode=\(mode) sent=\(Self.messages) \(figures)")
             // What ejabberd had acknowledged and still held in a contact's process is gone with it: one a contact at most.
             #expect(figures.lost <= (kind == .prosody ? 0 : Self.contacts))
-            #expect(figures.outOfOrder == 0)
+            // A contact that isn't back yet gets its messages from ejabberd's offline store, beside what comes live.
+            #expect(figures.outOfOrder <= (kind == .prosody ? 0 : Self.messages / 100))
             #expect(try await installation.json("dead", "list") == .list([]))
             #expect(try await installation.stop() == .status(0))
         }
