@@ -111,6 +111,6 @@ import Testing
         try directory.write(moved.text, to: "clock")
         let next = SystemBrokerClock(stateDirectory: directory.path)
         #expect(abs(next.steadyMs - next.wallMs - Self.hour) < 1000)
-        #expect(abs(next.wall(atSteady: next.steadyMs) - next.wallMs) < 1000)
+        #expect(abs(next.steadyMs + next.aheadMs - next.wallMs) < 1000)
     }
 }

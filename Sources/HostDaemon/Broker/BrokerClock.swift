@@ -13,10 +13,7 @@ package protocol BrokerClock: Sendable {
 }
 
 extension BrokerClock {
-    /// For people: the time that their clocks will show at a steady moment.
-    func wall(atSteady ms: Int64) -> Int64 { ms + aheadMs }
-
-    /// How far the wall clock is ahead of the steady one.
+    /// How far the wall clock is ahead of the steady one: added to a steady moment it gives what people's clocks will show.
     var aheadMs: Int64 { wallMs - steadyMs }
 }
 

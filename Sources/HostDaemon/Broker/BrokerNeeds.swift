@@ -13,7 +13,11 @@ struct BrokerNeeds {
         var reason: String
     }
 
+    /// Why producers wait for room; a sentence.
+    var shortage: String?
     var isStoreFull = false
+    /// Why dead letters have no files yet.
+    var deadFilesFailure: DeadFolderError?
     var pauses: [Pause: Bool] = [:]
     var dead: Int64 = 0
     /// Of them, in the last hour.
@@ -32,9 +36,17 @@ struct BrokerNeeds {
 
     var sentences: [String] {
         var all: [String] = []
+        if let shortage { all.append(shortage) }
         if isStoreFull {
             all.append(
-                "The store can't be written (is the disk full?): nothing is handed out until it can; see hostd's log."
+                "The disk is full: outcomes can't be written, and nothing is handed out until they are: make room "
+                    + "(what else keeps the disk full?)."
+            )
+        }
+        if let deadFilesFailure {
+            all.append(
+                "Dead letters wait for their files in queue.dead_letter_dir (\(deadFilesFailure)); they are safe in the "
+                    + "store."
             )
         }
         if openLanes >= Self.manyLanes {

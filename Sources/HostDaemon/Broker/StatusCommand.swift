@@ -35,7 +35,7 @@ extension BrokerCommands {
                             "lanes": .array(commands.lanes(backing, names)),
                             "lanes_total": JSONValue(total),
                             "blocks": commands.describeBlocks(),
-                            "needs": .array((commands.needsOfStore + needs.sentences).map(JSONValue.string)),
+                            "needs": .array(needs.sentences.map(JSONValue.string)),
                             "store": commands.store,
                             "listen": commands.listeners.port.map { JSONValue($0) } ?? .null,
                         ])
@@ -53,21 +53,6 @@ extension BrokerCommands {
             "disk_free_bytes": space.diskFree.map { JSONValue($0) } ?? .null,
             "producers_wait": .bool(core.upkeep.isShort),
         ])
-    }
-
-    /// What of the store needs a person, a sentence each.
-    private var needsOfStore: [String] {
-        var sentences: [String] = []
-        if let shortage = core.upkeep.shortage { sentences.append(shortage) }
-        if core.dispatcher.isHoldingWrites {
-            sentences.append("the disk is full: outcomes can't be written, and nothing is handed out until they are")
-        }
-        if let failure = core.deadFiles.failure {
-            sentences.append(
-                "dead letters wait for their files in queue.dead_letter_dir (\(failure)); they are safe in the store"
-            )
-        }
-        return sentences
     }
 
     private func queues(_ counts: [StateCount], _ names: [NameID: String]) -> [JSONValue] {
@@ -142,7 +127,9 @@ extension BrokerCommands {
         let now = core.clock.steadyMs
         var deaths = dispatcher.deaths
         var needs = BrokerNeeds()
+        needs.shortage = core.upkeep.shortage
         needs.isStoreFull = dispatcher.isHoldingWrites
+        needs.deadFilesFailure = core.deadFiles.failure
         needs.pauses = dispatcher.pauses
         needs.dead = counts.reduce(0) { $0 + ($1.state == .dead ? $1.count : 0) }
         needs.diedLately = deaths.total(nowMs: now)
