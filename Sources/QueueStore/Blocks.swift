@@ -49,7 +49,7 @@ extension StoreReader {
         let end = min(last, id + span)
         let find = try HotStatement(
             """
-            SELECT id, state, queue, site, rank, seq, lane, target FROM item
+            SELECT \(DroppedItem.columns), target FROM item
             WHERE id > ? AND id <= ? AND state < 3 AND target IS NOT NULL
             """,
             connection
@@ -60,17 +60,7 @@ extension StoreReader {
         var items: [DroppedItem] = []
         while try find.step() {
             guard isMeant(find.text(7), find.int(3)) else { continue }
-            items.append(
-                DroppedItem(
-                    id: find.int(0),
-                    state: StoredState(rawValue: find.int(1)) ?? .ready,
-                    queue: find.int(2),
-                    site: find.int(3),
-                    rank: Rank(rawValue: find.int(4)),
-                    seq: find.int(5),
-                    lane: find.optionalInt(6).map(LaneHash.init(rawValue:))
-                )
-            )
+            items.append(DroppedItem(find))
         }
         return (items, end < last ? end : nil)
     }

@@ -40,6 +40,19 @@ package struct DroppedItem: Hashable, Sendable {
     package var rank: Rank
     package var seq: Int64
     package var lane: LaneHash?
+
+    /// What `init(_:)` reads, as the first of a row.
+    static let columns = "id, state, queue, site, rank, seq, lane"
+
+    init(_ row: HotStatement) {
+        id = row.int(0)
+        state = StoredState(rawValue: row.int(1)) ?? .ready
+        queue = row.int(2)
+        site = row.int(3)
+        rank = Rank(rawValue: row.int(4))
+        seq = row.int(5)
+        lane = row.optionalInt(6).map(LaneHash.init(rawValue:))
+    }
 }
 
 extension StoreTransaction {
@@ -72,7 +85,7 @@ extension StoreTransaction {
         let siteID = try nameID(site)
         let find = try HotStatement(
             """
-            SELECT id, state, queue, site, rank, seq, lane FROM item
+            SELECT \(DroppedItem.columns) FROM item
             WHERE state < 3 AND notice IN (SELECT id FROM notice WHERE uri = ? AND site = ?)
             """,
             connection
@@ -80,19 +93,7 @@ extension StoreTransaction {
         find.bind(1, text: uri)
         find.bind(2, siteID)
         var dropped: [DroppedItem] = []
-        while try find.step() {
-            dropped.append(
-                DroppedItem(
-                    id: find.int(0),
-                    state: StoredState(rawValue: find.int(1)) ?? .ready,
-                    queue: find.int(2),
-                    site: find.int(3),
-                    rank: Rank(rawValue: find.int(4)),
-                    seq: find.int(5),
-                    lane: find.optionalInt(6).map(LaneHash.init(rawValue:))
-                )
-            )
-        }
+        while try find.step() { dropped.append(DroppedItem(find)) }
         find.reset()
         let drop = try HotStatement(
             "UPDATE item SET state = 4, due = ?, reason = 'dropped', text = 'the notice was deleted' WHERE id = ?",

@@ -12,49 +12,25 @@ extension StoreTransaction {
         nowMs: Int64
     ) throws(QueueStoreError) -> [DroppedItem] {
         let siteID = try nameID(site)
-        var dropped: [DroppedItem] = []
+        var waiting: [DroppedItem] = []
         // By the partial indexes of what waits: what was delivered isn't looked at.
         let indexes: [(StoredState, String)] = [
             (.ready, "item_ready"), (.delayed, "item_delayed"), (.parked, "item_parked"),
         ]
-        for (state, index) in indexes where dropped.count < limit {
+        for (state, index) in indexes where waiting.count < limit {
             let find = try HotStatement(
                 """
-                SELECT id, queue, rank, seq, lane FROM item INDEXED BY \(index)
+                SELECT \(DroppedItem.columns) FROM item INDEXED BY \(index)
                 WHERE state = \(state.rawValue) AND site = ? LIMIT ?
                 """,
                 connection
             )
             find.bind(1, siteID)
-            find.bind(2, Int64(limit - dropped.count))
-            while try find.step() {
-                dropped.append(
-                    DroppedItem(
-                        id: find.int(0),
-                        state: state,
-                        queue: find.int(1),
-                        site: siteID,
-                        rank: Rank(rawValue: find.int(2)),
-                        seq: find.int(3),
-                        lane: find.optionalInt(4).map(LaneHash.init(rawValue:))
-                    )
-                )
-            }
+            find.bind(2, Int64(limit - waiting.count))
+            while try find.step() { waiting.append(DroppedItem(find)) }
             find.reset()
         }
-        let drop = try HotStatement(
-            "UPDATE item SET state = ?, due = ?, reason = ?, text = ? WHERE id = ?",
-            connection
-        )
-        for item in dropped {
-            drop.bind(1, StoredState.discarded.rawValue)
-            drop.bind(2, nowMs)
-            drop.bind(3, text: DeadReason.dropped.rawValue)
-            drop.bind(4, text: text)
-            drop.bind(5, item.id)
-            try drop.run()
-        }
-        return dropped
+        return try discard(waiting, text: text, nowMs: nowMs)
     }
 }
 
