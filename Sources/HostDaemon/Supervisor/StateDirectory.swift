@@ -8,13 +8,12 @@ struct StateDirectory: Sendable {
 
     /// Creates it (0700) where there is none; the lock is held until this process ends.
     static func open(_ path: String) throws(SupervisorError) -> StateDirectory {
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
-            let hint = errno == ENOENT ? " (create the directory above it)" : ""
-            throw .stateDirectory(path, reason: systemReason(errno) + hint)
+        let status: stat
+        do throws(Folder.Failure) {
+            status = try Folder.made(path)
+        } catch {
+            throw .stateDirectory(path, reason: error.reason)
         }
-        var status = stat()
-        guard stat(path, &status) == 0 else { throw .stateDirectory(path, reason: systemReason(errno)) }
-        guard status.st_mode & S_IFMT == S_IFDIR else { throw .stateDirectory(path, reason: "it is not a directory") }
         guard status.st_uid == geteuid() else { throw .stateDirectoryForeign(path, owner: status.st_uid) }
         // Items, credentials and sockets are in it: nobody else's to read.
         guard status.st_mode & 0o077 == 0 || chmod(path, 0o700) == 0 else {
