@@ -15,17 +15,8 @@ extension EndToEnd {
             let installation = try Installation(
                 .init(workers: workers, queue: ["max_retries: \(maxRetries)"], plugins: [:])
             )
-            let out = installation.directory.file("out")
-            try installation.writeSite(plugins: ["minimal": "{ enabled: true, out: \"\(out)\" }"])
+            try installation.writeMinimalSite()
             return installation
-        }
-
-        /// The lines that the plugin wrote; one that is being written isn't there yet.
-        private static func lines(_ installation: Installation) -> [String] {
-            let text =
-                FileManager.default.contents(atPath: installation.directory.file("out"))
-                .map { String(decoding: $0, as: UTF8.self) } ?? ""
-            return text.split(separator: "\n").map(String.init)
         }
 
         @Test("A plugin of one C file expands and delivers: each line once")
@@ -36,10 +27,10 @@ extension EndToEnd {
             let wanted = (1...1000).map { "line \($0)" }
             try await installation.enqueue("demo", wanted.joined(separator: "\n"))
             try await eventually("1000 lines in the file", within: .seconds(60), every: .milliseconds(50)) {
-                Self.lines(installation).count >= wanted.count
+                installation.minimalLines.count >= wanted.count
             }
             #expect(try await installation.stop() == .status(0))
-            #expect(Self.lines(installation).sorted() == wanted.sorted())
+            #expect(installation.minimalLines.sorted() == wanted.sorted())
         }
 
         @Test("Lines that crash or hang end as dead letters after so many kills, and cost their neighbours nothing")
@@ -58,7 +49,7 @@ extension EndToEnd {
                 try await installation.json("dead", "list").list.count >= bad.count
             }
             try await eventually("all good lines", within: .seconds(60), every: .milliseconds(50)) {
-                Set(Self.lines(installation)) == Set(good)
+                Set(installation.minimalLines) == Set(good)
             }
             let dead = try await installation.json("dead", "list").list
             let byTarget = Dictionary(grouping: dead) { $0["target"].text ?? "" }
@@ -74,7 +65,7 @@ extension EndToEnd {
                 #expect(letter["text"].text?.isEmpty == false)
             }
             // What was in flight beside a line that killed its worker may have been written already.
-            let twice = Self.lines(installation).count - good.count
+            let twice = installation.minimalLines.count - good.count
             print("kills=4 lost=0 twice=\(twice)")
             #expect(twice <= 4 * Self.inFlight)
             try await installation.whole(workers: Self.workers)

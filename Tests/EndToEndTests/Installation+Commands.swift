@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import TestSupport
 
 // What an operator and a producer do, by the queuectl of this build.
@@ -80,6 +81,19 @@ extension Installation {
             retrying: figures["retrying"].int ?? -1,
             dead: figures["dead"].int ?? -1
         )
+    }
+
+    /// The site enables the fixture minimal.c, which writes its lines to `out`.
+    func writeMinimalSite() throws {
+        try writeSite(plugins: ["minimal": "{ enabled: true, out: \"\(directory.file("out"))\" }"])
+    }
+
+    /// The lines that minimal.c wrote; one that is being written isn't there yet.
+    var minimalLines: [String] {
+        let text = FileManager.default.contents(atPath: directory.file("out")).map {
+            String(decoding: $0, as: UTF8.self)
+        }
+        return (text ?? "").split(separator: "\n").map(String.init)
     }
 
     /// Waits until the broker has it on disk that `count` targets have the notice.

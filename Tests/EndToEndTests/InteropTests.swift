@@ -5,18 +5,13 @@ import Testing
 extension EndToEnd {
     /// Independent clients and an independent OAuth library against the real daemon.
     @Suite struct InteropTests {
-        /// Debian's, which has stomp.py and oauthlib from its packages.
-        private static let python = "/usr/bin/python3"
-
-        private static func fixture(_ name: String) -> String { "\(CPlugin.root)/Tests/Fixtures/\(name)" }
-
         @Test("stomp.py's checks pass in STOMP 1.0, 1.1 and 1.2")
         func stompPy() async throws {
             let installation = try Installation(.init(workers: 1, plugins: [:]))
             try await installation.start()
             let run = try await ProcessRunner.run(
-                Self.python,
-                [Self.fixture("stomp_interop.py"), "\(installation.stompPort)"],
+                PythonFixture.interpreter,
+                [PythonFixture.path("stomp_interop.py"), "\(installation.stompPort)"],
                 within: .seconds(120)
             )
             #expect(run.exit == .status(0), "\(run.output)\n\(run.errors)")
@@ -55,8 +50,8 @@ extension EndToEnd {
 
         private static func speak(_ installation: Installation, _ arguments: String...) async throws {
             let run = try await ProcessRunner.run(
-                python,
-                [fixture("statusnet_client.py"), "\(installation.stompPort)"] + arguments
+                PythonFixture.interpreter,
+                [PythonFixture.path("statusnet_client.py"), "\(installation.stompPort)"] + arguments
             )
             #expect(run.exit == .status(0), "\(arguments): \(run.errors)")
         }
@@ -64,26 +59,13 @@ extension EndToEnd {
         @Test("oauthlib finds every delivery signed as OMB 0.1 and RFC 5849 want it, whatever is in the notice")
         func oauthlib() async throws {
             let installation = try Installation(.init(workers: 1))
-            let receiver = try ProcessRunner(Self.python, [Self.fixture("oauthlib_receiver.py")])
-            let line = try await receiver.line(containing: "listening on ")
-            let port = try #require(line.split(separator: " ").last.flatMap { Int($0) })
-            let recipients = (1...50).map { number in
-                """
-                {"plugin": "omb", "author": "http://demo.example/user/1", \
-                "target": "http://127.0.0.1:\(port)/omb/\(number)/postnotice", \
-                "credentials": {"token": "t\(number)", "secret": "s\(number)"}}
-
-                """
-            }
-            let file = try installation.directory.write(recipients.joined(), to: "oauthlib.jsonl")
+            let receiver = try await OAuthlibReceiver(targets: 50)
             try await installation.start()
-            try await installation.queuectl("recipients", "import", "-s", Installation.site, "omb", file)
+            try await receiver.subscribe(in: installation)
             try await installation.post(notice: 1)
             try await installation.delivered(50, ofNotice: 1)
 
-            let verdicts = try await receiver.output.first(51, "lines of the receiver").dropFirst().map {
-                try JSON.parse($0)
-            }
+            let verdicts = try await receiver.verdicts()
             #expect(verdicts.count == 50)
             #expect(Set(verdicts.compactMap { $0["path"].text }).count == 50)
             for verdict in verdicts {

@@ -7,9 +7,6 @@ import Testing
 extension EndToEnd {
     /// Sites come, change and go while hostd runs.
     @Suite struct LiveConfigTests {
-        /// Debian's, which has oauthlib from its package.
-        private static let python = "/usr/bin/python3"
-
         private func ready(_ installation: Installation, _ queue: String, site: String) async throws -> Int? {
             try await installation.json("status")["queues"].list
                 .first { $0["queue"].text == queue && $0["site"].text == site }?["ready"].int
@@ -93,20 +90,9 @@ extension EndToEnd {
         @Test("After a changed server name what waits goes out under the new root")
         func changedServer() async throws {
             let installation = try Installation(.init(workers: 2))
-            let receiver = try ProcessRunner(Self.python, ["\(CPlugin.root)/Tests/Fixtures/oauthlib_receiver.py"])
-            let line = try await receiver.line(containing: "listening on ")
-            let port = try #require(line.split(separator: " ").last.flatMap { Int($0) })
-            let recipients = (1...20).map { number in
-                """
-                {"plugin": "omb", "author": "http://demo.example/user/1", \
-                "target": "http://127.0.0.1:\(port)/omb/\(number)/postnotice", \
-                "credentials": {"token": "t\(number)", "secret": "s\(number)"}}
-
-                """
-            }
-            let file = try installation.directory.write(recipients.joined(), to: "oauthlib.jsonl")
+            let receiver = try await OAuthlibReceiver(targets: 20)
             try await installation.start()
-            try await installation.queuectl("recipients", "import", "-s", Installation.site, "omb", file)
+            try await receiver.subscribe(in: installation)
             try await installation.queuectl("pause", "ombout")
             try await installation.post(notice: 1)
             try await eventually("20 items that wait") { try await ready(installation, "ombout", site: "demo") == 20 }
@@ -118,9 +104,7 @@ extension EndToEnd {
             try await installation.queuectl("--update", "-s", "demo.example")
             try await installation.queuectl("resume", "ombout")
             try await installation.delivered(20, ofNotice: 1)
-            let seen = try await receiver.output.first(21, "lines of the receiver").dropFirst().map {
-                try JSON.parse($0)
-            }
+            let seen = try await receiver.verdicts()
             #expect(seen.allSatisfy { $0["valid"] == .bool(true) })
             #expect(Set(seen.compactMap { $0["form"]["oauth_consumer_key"].text }) == ["http://renamed.example/"])
             #expect(try await installation.stop() == .status(0))

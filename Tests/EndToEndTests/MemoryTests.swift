@@ -25,16 +25,8 @@ extension EndToEnd {
 
         private static func installation(_ workersMore: [String]) throws -> Installation {
             let installation = try Installation(.init(workers: 1, workersMore: workersMore, plugins: [:]))
-            let out = installation.directory.file("out")
-            try installation.writeSite(plugins: ["minimal": "{ enabled: true, out: \"\(out)\" }"])
+            try installation.writeMinimalSite()
             return installation
-        }
-
-        private static func lines(_ installation: Installation) -> [String] {
-            let text =
-                FileManager.default.contents(atPath: installation.directory.file("out"))
-                .map { String(decoding: $0, as: UTF8.self) } ?? ""
-            return text.split(separator: "\n").map(String.init)
         }
 
         @Test("A worker whose plugin leaks gives its place to a fresh one: each line once, no death")
@@ -55,11 +47,11 @@ extension EndToEnd {
                 return workers.count == 1 && workers != [old]
             }
             try await eventually("all lines", within: .seconds(60), every: .milliseconds(50)) {
-                Self.lines(installation).count >= wanted.count
+                installation.minimalLines.count >= wanted.count
             }
             try await installation.enqueue("demo", "the last line")
-            try await eventually("a line by the fresh one") { Self.lines(installation).contains("the last line") }
-            #expect(Self.lines(installation).sorted() == (wanted + ["the last line"]).sorted())
+            try await eventually("a line by the fresh one") { installation.minimalLines.contains("the last line") }
+            #expect(installation.minimalLines.sorted() == (wanted + ["the last line"]).sorted())
             #expect(try await installation.json("dead", "list").list.isEmpty)
             let hostd = try #require(installation.hostd)
             _ = try await hostd.line(containing: "a fresh process takes this one's place", of: hostd.errors)

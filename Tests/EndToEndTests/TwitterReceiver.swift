@@ -18,7 +18,7 @@ final class TwitterReceiver: Sendable {
     private let process: ProcessRunner
 
     init() async throws {
-        process = try ProcessRunner("/usr/bin/python3", ["\(CPlugin.root)/Tests/Fixtures/twitter_receiver.py"])
+        process = try PythonFixture.start("twitter_receiver.py")
         let line = try await process.line(containing: "listening on ")
         guard let port = line.split(separator: " ").last.flatMap({ Int($0) }) else {
             throw TestSupportError.missing("the receiver's port in '\(line)'")

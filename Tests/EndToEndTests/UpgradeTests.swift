@@ -81,7 +81,7 @@ extension EndToEnd {
         func rollback(_ defect: Defect) async throws {
             let installation = try Installation(.init(workers: 2, canary: "1h", plugins: [:]))
             let out = installation.directory.file("out")
-            try installation.writeSite(plugins: ["minimal": "{ enabled: true, out: \"\(out)\" }"])
+            try installation.writeMinimalSite()
             try await installation.installC("minimal", as: "minimal.so")
             try await installation.start()
             let hostd = try #require(installation.hostd)

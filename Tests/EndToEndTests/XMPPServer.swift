@@ -34,19 +34,19 @@ final class XMPPServer: Sendable {
         // The server's own account has to get through.
         try FileManager.default.setAttributes([.posixPermissions: 0o711], ofItemAtPath: directory.path)
         let ports = try (0..<3).map { _ in try freePort() }
-        let runner = try ProcessRunner(
-            "/usr/bin/python3",
-            [fixture("xmpp_server.py"), kind.rawValue, directory.file("server")] + ports.map { "\($0)" } + ["\(users)"]
+        let runner = try PythonFixture.start(
+            "xmpp_server.py",
+            [kind.rawValue, directory.file("server")] + ports.map { "\($0)" } + ["\(users)"]
         )
         let server = XMPPServer(runner, directory, ports[0], ports[1])
         _ = try await runner.line(containing: "ready", within: .seconds(90))
         return server
     }
 
-    /// Ends the server by a signal, and starts it again at once.
-    func restart(_ command: String) async throws {
+    /// Kills the server, and starts it again at once.
+    func killAndStart() async throws {
         let before = runner.output.all.count
-        try runner.write("\(command)\nstart\n")
+        try runner.write("kill\nstart\n")
         try await eventually("the server's return", within: .seconds(90), every: .milliseconds(20)) {
             runner.output.all.count >= before + 2
         }
@@ -61,11 +61,6 @@ final class XMPPServer: Sendable {
             "{ enabled: true, mode: client, domain: example.test, host: 127.0.0.1, port: \(clientPort), user: bot, "
                 + "password: pw }"
         }
-    }
-
-    static func fixture(_ name: String) -> String {
-        URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../Fixtures/\(name)").standardizedFileURL
-            .path()
     }
 
     /// A port that is free now: neither server can be asked which one it took.
@@ -99,10 +94,7 @@ final class XMPPContacts: Sendable {
     private let runner: ProcessRunner
 
     init(_ server: XMPPServer, count: Int) async throws {
-        runner = try ProcessRunner(
-            "/usr/bin/python3",
-            [XMPPServer.fixture("xmpp_contacts.py"), "\(server.clientPort)", "\(count)"]
-        )
+        runner = try PythonFixture.start("xmpp_contacts.py", ["\(server.clientPort)", "\(count)"])
         _ = try await runner.line(containing: "ready", within: .seconds(60))
     }
 

@@ -76,7 +76,7 @@ extension EndToEnd {
             }
             _ = try await client.receipt("\(Self.messages - 1)", within: .seconds(60))
             try await eventually("the middle", within: .seconds(120)) { contacts.count > Self.messages / 3 }
-            try await server.restart("kill")
+            try await server.killAndStart()
             let figures = try await Self.settled(contacts, installation)
             print("server=\(kind) mode=\(mode) sent=\(Self.messages) \(figures)")
             // What ejabberd had acknowledged and still held in a contact's process is gone with it: one a contact at most.

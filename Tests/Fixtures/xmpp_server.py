@@ -3,7 +3,7 @@
 """Starts prosody or ejabberd, unprivileged, in a folder of its own: xmpp_server.py KIND FOLDER C2S COMPONENT EPMD USERS [CERT KEY]
 
 The domain is example.test, the component queue.example.test (secret s3cret), the users u0, u1, ... and bot (password pw).
-Says "ready" when it takes connections. Commands on standard input: kill, stop, start. Its end is the server's.
+Says "ready" when it takes connections. Commands on standard input: kill, start. Its end is the server's.
 """
 import ctypes, os, pwd, shutil, signal, socket, subprocess, sys, time
 
@@ -138,8 +138,8 @@ register()
 print("ready", flush=True)
 for command in sys.stdin:
     command = command.strip()
-    if command in ("kill", "stop"):
-        os.killpg(server.pid, signal.SIGKILL if command == "kill" else signal.SIGTERM)
+    if command == "kill":
+        os.killpg(server.pid, signal.SIGKILL)
         server.wait()
         print("gone", flush=True)
     elif command == "start":
