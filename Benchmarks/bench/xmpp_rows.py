@@ -228,6 +228,6 @@ def xmppsites(bench):
         bench.say(f"  all up after {times[-1]:.2f} s, worker {residents[-1]:.1f} MiB, {cpu:.2f} s CPU")
     notes = {"runs_s": [round(t, 2) for t in times], "runs_mib": [round(r, 1) for r in residents], "peak_mib": curve}
     return [
-        Result(f"{count:,} XMPP sites: start until all are up", "s", min(times), 10, lower_is_better=True, notes=notes),
+        Result(f"{count:,} XMPP sites: start until all are up", "s", max(times), 10, lower_is_better=True, notes=notes),
         Result(f"{count:,} XMPP sites: peak RSS of their worker", "MiB", max(residents), 128, lower_is_better=True),
     ]
