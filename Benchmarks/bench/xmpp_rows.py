@@ -95,7 +95,7 @@ def stanzas(bench):
             hostd.queuectl("pause", "xmppout")
             hostd.queuectl("enqueue", "-s", "bench", "--jsonl", "xmppconfirm", frames)
             wait_for(lambda: hostd.items("xmppout", "ready") == total, 120, "the messages on disk", 0.1)
-            go = lambda: hostd.queuectl("resume", "xmppout")
+            go = lambda: hostd.control("resume", queue="xmppout")
             return Run(prosody, contacts, [sender], total, go, hostd.queue_is_empty)
 
         for _ in range(bench.repetitions):
