@@ -1,34 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows about live configuration: how long an update of one site takes among many, and what it leaves in memory."""
 
-import json, socket, time
+import time
 
 from .latency_rows import percentile
 from .measure import Result
-from .processes import BenchError
 from .services import Hostd
+from .wire import Control
 
 ROLES = ("supervisor", "broker", "worker")
-
-
-class Control:
-    """The control socket, a request at a time."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(120)
-        self.socket.connect(path)
-        self.lines = self.socket.makefile("rb")
-        self.number = 0
-
-    def __call__(self, command, **arguments):
-        self.number += 1
-        request = {"id": self.number, "command": command, "arguments": arguments}
-        self.socket.sendall(json.dumps(request).encode() + b"\n")
-        reply = json.loads(self.lines.readline() or b"{}")
-        if "result" not in reply:
-            raise BenchError(f"{command}: {reply.get('error', 'no answer')}")
-        return reply["result"]
 
 
 def write_site(hostd, number, timeout):

@@ -41,13 +41,13 @@ def answers(port):
 class Child:
     """A process of ours, ended by its own pid, or when we are killed; its output goes to a log file beside its work."""
 
-    def __init__(self, name, arguments, environment=None, cwd=None):
+    def __init__(self, name, arguments, environment=None, cwd=None, input=subprocess.DEVNULL):
         self.name = name
         self.log = os.path.join(WORK, f"{name}.log")
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", *arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=input,
                 stdout=log,
                 stderr=log,
                 cwd=cwd,

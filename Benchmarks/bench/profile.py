@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the time goes: perf over hostd's workers and broker during one fan-out."""
+"""Where the time goes: perf over some processes while something is done."""
 
 import os, subprocess
 
 from .processes import WORK, Child
 
 
-def record(hostd, act):
-    """Runs act() under perf; returns the paths of the reports, one a role."""
-    roles = {"worker": hostd.pids("worker"), "broker": hostd.pids("broker")}
+def record(roles, act):
+    """Runs act() under perf; `roles`: pids by name; returns the paths of the reports, one a name."""
     recorders = []
     for role, pids in roles.items():
         data = os.path.join(WORK, f"perf-{role}.data")

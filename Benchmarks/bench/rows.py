@@ -53,7 +53,7 @@ def fanout(bench):
             from .profile import record
 
             for path in record(
-                hostd,
+                {role: hostd.pids(role) for role in ("worker", "broker")},
                 lambda: fan_out_hostd(
                     hostd, sink.count, total, lambda: hostd.stomp.send("notice", notice(99, AUTHOR), "bench")
                 ),

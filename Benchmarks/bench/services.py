@@ -31,8 +31,9 @@ def build_tools():
     """The C programs and the plugin, by the system's compiler; the plugin needs nothing but the ABI's header."""
     folder = fresh_folder("bin")
     source = os.path.join(ROOT, "Benchmarks")
-    for tool in ("sink", "enqueue", "latency"):
-        subprocess.run(["cc", "-std=gnu11", "-O2", "-o", f"{folder}/{tool}", f"{source}/tools/{tool}.c"], check=True)
+    for tool, libraries in (("sink", []), ("enqueue", []), ("latency", []), ("increments", ["-lmemcached"])):
+        command = ["cc", "-std=gnu11", "-O2", "-o", f"{folder}/{tool}", f"{source}/tools/{tool}.c"]
+        subprocess.run(command + libraries, check=True)
     plugins = fresh_folder("plugins.d")
     subprocess.run(
         [
@@ -162,6 +163,9 @@ class Hostd:
     """hostd as installed: every setting is the default, but for ports, paths and leave to reach loopback."""
 
     SITES = ("bench", "other", "quiet")
+    PLUGINS = ("bench", "omb")
+    # More of hostd.yaml.
+    SETTINGS = ""
 
     def __init__(self, plugins_folder, name="hostd"):
         self.folder = fresh_folder(name)
@@ -174,22 +178,23 @@ class Hostd:
                 f'state_dir: "{self.folder}/state"\nsites_dir: "{self.folder}/sites.d"\n'
                 f'plugins_dir: "{plugins_folder}"\n'
                 f"queue:\n  listen: 127.0.0.1:{self.stomp_port}\nconsole:\n  listen: 127.0.0.1:{self.console_port}\n"
-                "http:\n  allow_private: true\n"
+                f"http:\n  allow_private: true\n{self.SETTINGS}"
             )
         for site in self.SITES:
             with open(f"{self.folder}/sites.d/{site}.yaml", "w") as file:
-                file.write(
-                    f"nickname: {site}\nserver: {site}.example\nplugins:\n"
-                    "  bench: { enabled: true }\n  omb: { enabled: true }\n"
-                )
+                file.write(f"nickname: {site}\nserver: {site}.example\nplugins:\n{self.site_plugins(site)}")
         self.child = None
+
+    def site_plugins(self, site):
+        """The plugins' section of a site's file."""
+        return "".join(f"  {plugin}: {{ enabled: true }}\n" for plugin in self.PLUGINS)
 
     def launch(self):
         self.child = Child("hostd", [f"{ROOT}/.build/release/hostd", "--config", self.config])
 
     def start(self):
         self.launch()
-        self.child.wait_until(lambda: {"bench", "omb"} <= {p.get("plugin") for p in self.processes("worker")}, 30)
+        self.child.wait_until(lambda: set(self.PLUGINS) <= {p.get("plugin") for p in self.processes("worker")}, 30)
         self.child.wait_until(self.connect, 30)
         return self
 
@@ -236,11 +241,11 @@ class Hostd:
     def peak(self, role):
         return max((peak_mib(pid) for pid in self.pids(role)), default=0.0)
 
-    def import_recipients(self, lines, site="bench"):
+    def import_recipients(self, lines, site="bench", plugin="omb"):
         path = f"{self.folder}/recipients.jsonl"
         with open(path, "w") as file:
             file.writelines(lines)
-        self.queuectl("recipients", "import", "-s", site, "omb", path)
+        self.queuectl("recipients", "import", "-s", site, plugin, path)
         os.remove(path)
 
     def stop(self, kill=False):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The little of STOMP, Redis and HTTP that the benchmarks speak themselves."""
+"""The little of STOMP, Redis, HTTP and hostd's control socket that the benchmarks speak themselves."""
 
-import http.client, socket
+import http.client, json, socket
 
 from .processes import BenchError
 
@@ -97,3 +97,23 @@ class Counter:
         if self.own_requests_count:  # nginx's stub_status: accepts, handled, requests on the third line
             return int(self.text().split("\n")[2].split()[2]) - self.asked
         return int(self.text().split()[0])
+
+
+class Control:
+    """The control socket, a request at a time."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(120)
+        self.socket.connect(path)
+        self.lines = self.socket.makefile("rb")
+        self.number = 0
+
+    def __call__(self, command, **arguments):
+        self.number += 1
+        request = {"id": self.number, "command": command, "arguments": arguments}
+        self.socket.sendall(json.dumps(request).encode() + b"\n")
+        reply = json.loads(self.lines.readline() or b"{}")
+        if "result" not in reply:
+            raise BenchError(f"{command}: {reply.get('error', 'no answer')}")
+        return reply["result"]

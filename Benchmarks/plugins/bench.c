@@ -7,16 +7,21 @@
  *             loopback hosts (0: all to 127.0.0.1)
  *   benchout  stage 2; POSTs a 600-byte form to the URL that is its payload
  *   noop      done
+ *   count     stage 2; frame "N CONCURRENT KEYS": N increments by hostd.cache/1, so many under way at a time, over so many
+ *             counters; logs "counted N in SECONDS s"
  */
+#define _POSIX_C_SOURCE 199309L
 #include "hostd_plugin.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define CHUNK 1000
 
 static const hostd_host *host;
 static const hostd_http *http;
+static const hostd_cache *cache;
 static char form[600];
 
 typedef struct site_record {
@@ -142,10 +147,90 @@ static uint32_t nothing(void *site_state, const hostd_job *job, hostd_result *ou
     return out->code = HOSTD_DONE;
 }
 
+typedef struct counting {
+    hostd_token token;
+    site_record *site;
+    unsigned long total, keys, begun, ended;
+    int32_t failure; /* HOSTD_OK: none so far */
+    double started;
+} counting;
+
+static double now_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void counted(void *user, hostd_op op, int32_t status, hostd_str value, uint64_t number);
+
+static void count_one(counting *c) {
+    char key[32];
+    hostd_op op;
+    snprintf(key, sizeof key, "counter%lu", c->begun % c->keys);
+    op = cache->increment(host, c->site->site, text(key), 1, 1, 0, counted, c);
+    if (op < 0) c->failure = (int32_t)op;
+    else c->begun++;
+}
+
+static void counted(void *user, hostd_op op, int32_t status, hostd_str value, uint64_t number) {
+    counting *c = user;
+    hostd_result result;
+    char line[128];
+    (void)op;
+    (void)value;
+    (void)number;
+    c->ended++;
+    if (status != HOSTD_OK) c->failure = status;
+    if (c->failure == HOSTD_OK && c->begun < c->total) count_one(c);
+    if (c->ended < c->begun) return;
+    memset(&result, 0, sizeof result);
+    result.struct_size = sizeof result;
+    result.code = HOSTD_DONE;
+    if (c->failure == HOSTD_OK)
+        snprintf(line, sizeof line, "counted %lu in %.6f s", c->ended, now_s() - c->started);
+    else {
+        snprintf(line, sizeof line, "the cache failed with %d after %lu increments", (int)c->failure, c->ended);
+        result.code = HOSTD_DISCARD;
+        result.reason = HOSTD_R_OTHER;
+        result.flags = HOSTD_RF_KEEP;
+        result.text = text(line);
+    }
+    host->log(host, HOSTD_LOG_INFO, c->site->site, c->token, text(line), NULL, 0);
+    host->complete(host, c->token, &result);
+    if (--c->site->in_flight == 0 && c->site->draining) host->drained(host, c->site->site);
+    free(c);
+}
+
+static uint32_t count(void *site_state, const hostd_job *job, hostd_result *out) {
+    char frame[96];
+    unsigned long total, concurrent, keys, i;
+    counting *c;
+    if (copy(job->payload, frame, sizeof frame) < 0 || sscanf(frame, "%lu %lu %lu", &total, &concurrent, &keys) != 3
+        || total == 0 || concurrent == 0 || keys == 0)
+        return refuse(out, "expected \"N CONCURRENT KEYS\"");
+    c = calloc(1, sizeof *c);
+    if (c != NULL) {
+        c->token = job->token;
+        c->site = site_state;
+        c->total = total;
+        c->keys = keys;
+        c->started = now_s();
+        for (i = 0; i < concurrent && c->begun < total && c->failure == HOSTD_OK; i++) count_one(c);
+    }
+    if (c == NULL || c->begun == 0) { /* none is under way: nobody would complete it */
+        free(c);
+        out->reason = HOSTD_R_OTHER;
+        return out->code = HOSTD_RETRY;
+    }
+    c->site->in_flight++;
+    return HOSTD_PENDING;
+}
+
 static const hostd_handler expanding = {sizeof(hostd_handler), 0, "bench", NULL, 1, 0, 0, 0, expand, NULL};
 static const hostd_handler delivering = {sizeof(hostd_handler), 0, "benchout", NULL, 1024, 30000, 0, 0, deliver, NULL};
 static const hostd_handler resting = {sizeof(hostd_handler), 0, "noop", NULL, 1024, 0, 0, 0, nothing, NULL};
-static const hostd_handler *const handlers[] = {&expanding, &delivering, &resting};
+static const hostd_handler adding = {sizeof(hostd_handler), 0, "count", NULL, 1, 300000, 0, 0, count, NULL};
+static const hostd_handler *const handlers[] = {&expanding, &delivering, &resting, &adding};
 
 static int32_t init(const hostd_host *h, void **state, char *err, size_t capacity) {
     *state = NULL;
@@ -153,8 +238,9 @@ static int32_t init(const hostd_host *h, void **state, char *err, size_t capacit
     http = host->get_extension(host, HOSTD_EXT_HTTP);
     memcpy(form, "feed=", 5);
     memset(form + 5, 'x', sizeof form - 5);
-    if (http != NULL) return HOSTD_OK;
-    snprintf(err, capacity, "needs " HOSTD_EXT_HTTP);
+    cache = host->get_extension(host, HOSTD_EXT_CACHE);
+    if (http != NULL && cache != NULL) return HOSTD_OK;
+    snprintf(err, capacity, "needs " HOSTD_EXT_HTTP " and " HOSTD_EXT_CACHE);
     return HOSTD_E_UNSUPPORTED;
 }
 
@@ -183,7 +269,7 @@ static void drain_site(void *site_state, int64_t deadline_ms) {
 static void close_site(void *site_state) { free(site_state); }
 
 static const hostd_plugin plugin = {
-    sizeof(hostd_plugin), 0, "hostd.benchmark", handlers, 3, 0, init, shut_down, open_site, NULL, drain_site,
+    sizeof(hostd_plugin), 0, "hostd.benchmark", handlers, 4, 0, init, shut_down, open_site, NULL, drain_site,
     close_site, NULL, NULL, 0, 0, NULL, 0, 0,
 };
 

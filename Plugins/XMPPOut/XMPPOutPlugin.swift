@@ -26,6 +26,8 @@ package struct XMPPOutPlugin: Plugin {
     ]
 
     private let metrics: XMPPMetrics
+    /// Of all sites' connections.
+    private let gate = ConnectGate()
 
     package init(host: Host) throws {
         try host.require(.stream, .loop, .recipients)
@@ -33,7 +35,7 @@ package struct XMPPOutPlugin: Plugin {
     }
 
     package func open(_ site: Site) throws -> XMPPSite {
-        XMPPSite(site, config: try XMPPOutConfig(site.config), metrics: metrics)
+        XMPPSite(site, config: try XMPPOutConfig(site.config), metrics: metrics, gate: gate)
     }
 
     package func reconfigure(_ state: XMPPSite, to config: SiteConfig) throws {

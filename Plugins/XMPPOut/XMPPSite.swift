@@ -28,13 +28,13 @@ package final class XMPPSite {
     private var isPaused = false
     private var isClosed = false
 
-    init(_ site: Site, config: XMPPOutConfig, metrics: XMPPMetrics) {
+    init(_ site: Site, config: XMPPOutConfig, metrics: XMPPMetrics, gate: ConnectGate) {
         self.site = site
         self.config = config
         self.metrics = metrics
         // Only the worker that has the queue: two connections would fight for one address.
         guard site.queues.contains(Self.queue) else { return }
-        connection = XMPPConnection(site, config, owner: self)
+        connection = XMPPConnection(site, config, gate: gate, owner: self)
         metrics.isConnected.set(0, site)
         hold(for: Self.connecting, "connecting")
         connection?.start()

@@ -45,15 +45,20 @@ final class XMPPConnection {
     static let resumptionLimit = Duration.seconds(20)
     /// How long an item that has to end waits for the acknowledgement of a stanza that is on its way.
     static let farewell = Duration.seconds(3)
+    /// How long a server may leave a new connection without a byte before others are begun beside it.
+    static let passLimit = Duration.seconds(2)
 
     let site: Site
     private unowned let owner: any Owner
-    private var config: XMPPOutConfig
+    private(set) var config: XMPPOutConfig
+    let gate: ConnectGate
+    /// Of the connection that is being made.
+    var pass: ConnectGate.Pass?
     var state = State.off
     var stream: ByteStream?
     private var parser = StreamParser()
     private var reconnect = Reconnect()
-    private var random = SystemRandomNumberGenerator()
+    var random = SystemRandomNumberGenerator()
 
     var outbox = Outbox()
     var waiters: [StanzaID: CheckedContinuation<Fate, Never>] = [:]
@@ -66,14 +71,15 @@ final class XMPPConnection {
     var askedTurns = 0
 
     /// Stanzas that we have handled on a managed stream.
-    private var handled: UInt32 = 0
-    private var resumption: (id: String, address: JID)?
+    private(set) var handled: UInt32 = 0
+    private(set) var resumption: (id: String, address: JID)?
     private var resumptionTimer: HostTimer?
     private(set) var problem = "not connected yet"
 
-    init(_ site: Site, _ config: XMPPOutConfig, owner: any Owner) {
+    init(_ site: Site, _ config: XMPPOutConfig, gate: ConnectGate, owner: any Owner) {
         self.site = site
         self.config = config
+        self.gate = gate
         self.owner = owner
     }
 
@@ -108,6 +114,7 @@ final class XMPPConnection {
     }
 
     func end() {
+        leaveGate()
         if session != nil {
             unsent += Array("</stream:stream>".utf8)
             flush()
@@ -124,19 +131,7 @@ final class XMPPConnection {
         abandon()
     }
 
-    private func connect() {
-        state = .connecting
-        do {
-            stream = try site.streams.connect(config.request) { [weak self] stream, event in
-                guard let self, stream === self.stream else { return }
-                self.handle(event)
-            }
-        } catch {
-            fail(ConnectionFailure(.temporary, error.description))
-        }
-    }
-
-    private func handle(_ event: StreamEvent) {
+    func handle(_ event: StreamEvent) {
         switch event {
         case .connected:
             parser = StreamParser()
@@ -158,26 +153,9 @@ final class XMPPConnection {
         }
     }
 
-    private func newNegotiation() -> any Negotiation {
-        switch config.mode {
-        case .component: ComponentNegotiation(address: config.address, secret: config.password)
-        case .client:
-            ClientNegotiation(
-                address: config.address,
-                password: config.password,
-                nonce: Base64.encode((0..<18).map { _ in UInt8.random(in: .min ... .max, using: &random) }),
-                requiresTLS: config.requiresTLS,
-                usesTLS: config.tls == .required || config.requiresTLS,
-                isSecured: config.tls == .direct,
-                resumption: resumption.map {
-                    ClientNegotiation.Resumption(id: $0.id, handled: handled, address: $0.address)
-                }
-            )
-        }
-    }
-
     /// The stream is over; `failure` says what is to be done.
     func fail(_ failure: ConnectionFailure) {
+        leaveGate()
         let session = session
         stream?.cancel()
         stream = nil
@@ -214,6 +192,7 @@ final class XMPPConnection {
     // MARK: Reading
 
     private func read(_ bytes: [UInt8]) {
+        leaveGate()
         quietTurns = 0
         let parser = parser
         do {
