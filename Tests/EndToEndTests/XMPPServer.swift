@@ -88,6 +88,8 @@ final class XMPPContacts: Sendable {
     struct Message: Sendable, Equatable {
         let contact: String
         let from: String
+        /// The server had kept it while the contact was away.
+        let isStored: Bool
         let body: String
     }
 
@@ -103,9 +105,10 @@ final class XMPPContacts: Sendable {
 
     var messages: [Message] {
         runner.output.all.compactMap { line in
-            let words = line.split(separator: " ", maxSplits: 2)
-            guard words.count == 3, let body = try? JSON.parse(String(words[2])).text else { return nil }
-            return Message(contact: String(words[0]), from: String(words[1]), body: body)
+            let words = line.split(separator: " ", maxSplits: 3)
+            guard words.count == 4, let body = try? JSON.parse(String(words[3])).text else { return nil }
+            let isStored = words[2] == "stored"
+            return Message(contact: String(words[0]), from: String(words[1]), isStored: isStored, body: body)
         }
     }
 

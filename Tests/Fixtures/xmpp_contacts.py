@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Contacts by slixmpp, which isn't ours: xmpp_contacts.py PORT COUNT. They log in as u0, u1, ... and come back by themselves.
 
-Says "ready" once when all are there, and for each message `NAME FROM JSON-OF-BODY`. A line on standard input is sent:
-`NAME TO BODY`.
+Says "ready" once when all are there, and for each message `NAME FROM KIND JSON-OF-BODY`, where the kind is `stored` if
+the server had kept it while the contact was away (XEP-0203), else `live`. A line on standard input is sent: `NAME TO BODY`.
 """
 import asyncio, json, logging, sys
 import slixmpp
@@ -38,7 +38,8 @@ class Contact(slixmpp.ClientXMPP):
     def said(self, message):
         if message["type"] == "error":
             return
-        print(self.name_, message["from"], json.dumps(message["body"]), flush=True)
+        kind = "live" if message.xml.find("{urn:xmpp:delay}delay") is None else "stored"
+        print(self.name_, message["from"], kind, json.dumps(message["body"]), flush=True)
 
 
 async def main():
