@@ -36,6 +36,8 @@ extension Supervisor {
             if let process = slots[id]?.process, process.cause == nil { process.child.kill() }
         case .remove:
             slots[id] = nil
+            // It may be wanted at another address.
+            if id == .console { reconcile() }
             settle(id)
             shown(id)
             removedForRenewal(id)
@@ -62,6 +64,8 @@ extension Supervisor {
             lock = try state.takeBrokerLock()
             guard let held = lock else { return waitForLock(id, "the broker of an earlier hostd") }
             inherited = [held.descriptor] + (try openDoors().descriptors)
+        } else if id.role == .console {
+            inherited = openConsoleDoor().map { [$0.socket.descriptor] } ?? []
         } else if case .worker(let worker) = slots[id]?.configuration, worker.hasSingleton {
             lock = try state.takeSingletonLock(of: id)
             guard let held = lock else {

@@ -68,6 +68,8 @@ actor Supervisor {
     var doors: BrokerDoors?
     /// `queue.listen` that they were opened for; nil = no TCP.
     var doorsAddress: String?
+    /// Open while a console is wanted.
+    var consoleDoor: ConsoleDoor?
     var control: ControlServer?
     /// Requests that the broker has not answered yet.
     var forwarded = 0
