@@ -273,7 +273,8 @@ extension Supervisor {
             deaths[DeathKey(plugins: plugins, cause: cause.label), default: 0] += 1
         }
         let isTooLarge = id.role == .worker && cause == .exited(status: ExitStatus.memoryLimitPassed)
-        let rolled = rolling(id)
+        // One that nobody wants any more is no sign of a bad generation.
+        let rolled = isPlanned ? [] : rolling(id)
         if !isPlanned, !process.wasReady { slots[id]?.startFailure = text }
         endOpening(id, process, isPlanned: isPlanned, cause: text)
         // The next one says anew what there is to hunt.

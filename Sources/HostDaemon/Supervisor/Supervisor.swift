@@ -199,7 +199,7 @@ actor Supervisor {
                 metadata: ["files": "\(names)"]
             )
         case .canaryBeat(let plugin, let generation): canaryBeat(plugin, generation)
-        case .canaryOver(let plugin, let generation): canaryOver(plugin, generation)
+        case .canaryOver(let plugin, let generation, let watch): canaryOver(plugin, generation, watch: watch)
         case .updateHeard: finishUpdate()
         case .announce(let port): announce(stompPort: port)
         case .measured(let parts, let reply): measured(parts, reply)
