@@ -34,7 +34,6 @@ let grdb = product("GRDB", "GRDB.swift")
 let sqlite = product("GRDBSQLite", "GRDB.swift")
 let heap = product("HeapModule", "swift-collections")
 let hummingbird = product("Hummingbird", "hummingbird")
-let lifecycle = product("ServiceLifecycle", "swift-service-lifecycle")
 let logging = product("Logging", "swift-log")
 let nioConcurrency = product("NIOConcurrencyHelpers", "swift-nio")
 let nioCore = product("NIOCore", "swift-nio")
@@ -81,7 +80,6 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
     ],
     targets: [
         // Words and pure rules.
@@ -170,7 +168,10 @@ let package = Package(
         ),
         role(
             "Console",
-            ["Control", "HostConfig", "Telemetry", "QueueCore", hummingbird, lifecycle, logging, nioCore, nioPosix]
+            [
+                "Control", "HostConfig", "Telemetry", "QueueCore", hummingbird, logging, nioConcurrency, nioCore,
+                nioPosix,
+            ]
         ),
         role("Probe", ["PluginFiles", "PluginHost", "QueueCore"]),
         .executableTarget(

@@ -85,6 +85,13 @@ package struct ListeningSocket: Codable, Hashable, Sendable {
 
     package func close() { Glibc.close(descriptor) }
 
+    /// Another descriptor of the same socket, for somebody who closes it.
+    package func duplicate() throws(ControlError) -> ListeningSocket {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw .failed(path: "a listening socket", reason: SocketPath.words(errno)) }
+        return ListeningSocket(descriptor: copy)
+    }
+
     private static func make(_ family: CInt, for name: String) throws(ControlError) -> ListeningSocket {
         let descriptor = socket(family, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw .failed(path: name, reason: SocketPath.words(errno)) }

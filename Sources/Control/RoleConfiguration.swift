@@ -178,6 +178,9 @@ package struct ConsoleConfiguration: Codable, Hashable, Sendable {
     package var controlSocket: String
     package var version = ""
 
+    /// Where a console finds the supervisor's listening socket, if it gets one: behind its channel.
+    package static let doorDescriptor = ChildChannel.descriptor + 1
+
     package init(listenHost: String, listenPort: Int, token: String?, controlSocket: String) {
         self.listenHost = listenHost
         self.listenPort = listenPort

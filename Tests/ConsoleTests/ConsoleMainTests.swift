@@ -18,7 +18,7 @@ import TestSupport
         let status: Task<Int32, any Error>
     }
 
-    private func start() async throws -> Role {
+    private func start(on door: ListeningSocket? = nil) async throws -> Role {
         var ends: [Int32] = [0, 0]
         #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0)
         let heard = EventLog<ChildMessage>()
@@ -29,12 +29,16 @@ import TestSupport
             lost: { heard.finish() }
         ).get()
         let (descriptor, loop) = (ends[1], loop)
-        let status = Task { try await Console.run(channelDescriptor: descriptor, on: loop) }
+        let status = Task { try await Console.run(channelDescriptor: descriptor, door: door, on: loop) }
         return Role(link: link, heard: heard, status: status)
     }
 
-    private func configuration(port: Int = 0, host: String = "127.0.0.1") -> RoleConfiguration {
-        .console(ConsoleConfiguration(listenHost: host, listenPort: port, token: nil, controlSocket: "/nowhere"))
+    private func configuration(
+        port: Int = 0,
+        host: String = "127.0.0.1",
+        token: String? = nil
+    ) -> RoleConfiguration {
+        .console(ConsoleConfiguration(listenHost: host, listenPort: port, token: token, controlSocket: "/nowhere"))
     }
 
     @Test("It says ready once it serves, answers pings, and a drain ends it with 0")
@@ -98,6 +102,28 @@ import TestSupport
             }
             #expect(line.contains("not an address of this machine") || line.contains("another role"))
             #expect(try await role.status.value == 1)
+        }
+    }
+
+    @Test("On a socket of the supervisor's it serves whoever came before it, and leaves it open for the next console")
+    func door() async throws {
+        let door = try ListeningSocket.tcp(host: "127.0.0.1", port: 0)
+        defer { door.close() }
+        let port = try #require(door.port)
+        for _ in 1...2 {
+            let client = try await StompTestClient.connect(port: port)
+            try await client.send("GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            let role = try await start(on: door)
+            role.link.send(.configure(configuration(port: port)))
+            #expect(try await role.heard.next() == .ready)
+            // Whatever the answer is: the connection ends after it.
+            try await client.closed()
+            #expect(String(decoding: client.received, as: UTF8.self).hasPrefix("HTTP/1.1 503 "))
+            // Another configuration of the same address, on the same socket.
+            role.link.send(.configure(configuration(port: port, token: "secret")))
+            role.link.send(.drain(timeoutMs: 1000))
+            #expect(try await role.heard.next() == .drained)
+            #expect(try await role.status.value == 0)
         }
     }
 

@@ -12,6 +12,8 @@ final class Installation: Sendable {
     struct Settings: Sendable {
         var workers = 2
         var hasConsole = false
+        /// 0: any free one.
+        var consolePort = 0
         /// It runs a copy of this build's hostd, which a test may replace.
         var ownsExecutable = false
         /// Further entries of the section `workers`, such as `isolate: group`.
@@ -64,7 +66,7 @@ final class Installation: Sendable {
 
     /// Writes hostd.yaml: before a start, or for a reload.
     func configure(_ settings: Settings) throws {
-        let console = settings.hasConsole ? "127.0.0.1:0" : ""
+        let console = settings.hasConsole ? "127.0.0.1:\(settings.consolePort)" : ""
         let queue = ["listen: \"127.0.0.1:0\"", "spawndelay: 50ms"] + settings.queue
         let workers = ["count: \(settings.workers)", "canary: \(settings.canary)"] + settings.workersMore
         try directory.write(

@@ -117,6 +117,32 @@ extension EndToEnd {
             #expect(try await installation.stop() == .status(0))
         }
 
+        @Test("While hostd, and its console with it, is replaced, no HTTP client is refused")
+        func console() async throws {
+            let port = try FreePort.find()
+            let settings = Installation.Settings(workers: 1, hasConsole: true, consolePort: port, ownsExecutable: true)
+            let installation = try Installation(settings)
+            try await installation.start()
+            let before = installation.processes(role: "console")
+            let scrapers = Scrapers(port: port)
+            try await scrapers.run {
+                try await eventually("answers before it") { scrapers.figures.answered >= 20 }
+                try replaceExecutable(of: installation)
+                try await installation.queuectl("restart")
+                try await eventually("another console", within: .seconds(60)) {
+                    outdated(installation).isEmpty && installation.processes(role: "console") != before
+                }
+                let answered = scrapers.figures.answered
+                try await eventually("answers after it") { scrapers.figures.answered >= answered + 20 }
+                let failed = scrapers.figures.failed
+                #expect(failed.isEmpty, "\(failed.prefix(3))")
+            }
+            print("upgrades=1 answers of the console=\(scrapers.figures.answered)")
+            #expect(installation.processes(role: "console").count == 1)
+            #expect(try await installation.stop() == .status(0))
+            #expect(installation.processes().isEmpty)
+        }
+
         @Test("kill -9 of the supervisor in the middle of it: a plain start finds everything in order")
         func killedHalfway() async throws {
             let installation = try Installation(.init(workers: Self.workers, ownsExecutable: true))

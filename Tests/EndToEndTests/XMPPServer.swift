@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import Glibc
 import TestSupport
 
 /// prosody or ejabberd on free ports of loopback, started unprivileged; and contacts by slixmpp that log in there.
@@ -33,7 +32,7 @@ final class XMPPServer: Sendable {
         let directory = try TemporaryDirectory()
         // The server's own account has to get through.
         try FileManager.default.setAttributes([.posixPermissions: 0o711], ofItemAtPath: directory.path)
-        let ports = try (0..<3).map { _ in try freePort() }
+        let ports = try (0..<3).map { _ in try FreePort.find() }
         let runner = try PythonFixture.start(
             "xmpp_server.py",
             [kind.rawValue, directory.file("server")] + ports.map { "\($0)" } + ["\(users)"]
@@ -61,25 +60,6 @@ final class XMPPServer: Sendable {
             "{ enabled: true, mode: client, domain: example.test, host: 127.0.0.1, port: \(clientPort), user: bot, "
                 + "password: pw }"
         }
-    }
-
-    /// A port that is free now: neither server can be asked which one it took.
-    private static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
-            }
-        }
-        guard descriptor >= 0, status == 0 else {
-            throw TestSupportError.cannotCreate("a free port", reason: String(cString: strerror(errno)))
-        }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 }
 

@@ -176,6 +176,77 @@ import Testing
         #expect(failing.observed([Self.queue: OutcomeTally(failed: 30)], against: old) == .startOld)
     }
 
+    // MARK: A newer file
+
+    @Test("Until the old generation drains a newer file takes its place at once, and nothing is said against it")
+    func superseded() {
+        var rollout = rollout()
+        #expect(rollout.canGiveWay && rollout.isOldAtWork)
+        #expect(rollout.ready(first) == .watch)
+        var watching = rollout
+        #expect(watching.superseded() == .giveWay && watching.state == .gaveWay)
+        #expect(![first, second, third].contains(where: watching.wants) && !watching.isWatching)
+        #expect(watching.superseded() == nil && !watching.canGiveWay)
+        #expect(rollout.timeUp() == .startRest)
+        #expect(rollout.isOldAtWork)
+        #expect(rollout.superseded() == .giveWay)
+    }
+
+    @Test(
+        "While one generation hands over to the other it has to wait; a new singleton that is being watched gives way"
+    )
+    func supersededSingleton() {
+        var rollout = rollout(side: [], late: [first])
+        #expect(!rollout.canGiveWay && rollout.superseded() == nil)
+        #expect(rollout.ready(first) == .watch)
+        #expect(rollout.canGiveWay && !rollout.isOldAtWork)
+        #expect(rollout.superseded() == .giveWay)
+        var over = self.rollout(side: [first], isWatched: false)
+        #expect(over.ready(first) == .finish)
+        #expect(over.superseded() == nil && over.state == .done)
+    }
+
+    // MARK: Another configuration
+
+    @Test("It doesn't wait for a worker that isn't to be any more, and waits for one that came")
+    func replanned() {
+        var fewer = rollout(isWatched: false)
+        #expect(fewer.ready(first) == nil && fewer.ready(second) == nil)
+        #expect(fewer.replan(side: [first, second], late: []) == .finish)
+        var more = rollout(side: [first], late: [], isWatched: false)
+        #expect(more.replan(side: [first, second], late: []) == nil)
+        #expect(more.ready(first) == nil && more.ready(second) == .finish)
+        var same = rollout()
+        let before = same
+        #expect(same.replan(side: [first, second, third], late: []) == nil && same == before)
+        #expect(same.replan(side: [], late: []) == nil && same == before)
+    }
+
+    @Test("Another worker is the canary where the one that was is gone, and its time begins anew")
+    func otherCanary() {
+        var rollout = rollout(side: [first, second])
+        #expect(rollout.ready(first) == .watch)
+        #expect(rollout.replan(side: [first, second, third], late: []) == nil && rollout.isWatching)
+        #expect(rollout.replan(side: [second, third], late: []) == nil)
+        #expect(rollout.canary == second && rollout.state == .startingCanary)
+        #expect(rollout.ready(second) == .watch)
+        #expect(rollout.timeUp() == .startRest)
+        #expect(rollout.ready(third) == .finish)
+    }
+
+    @Test("Where only singletons are left, or other ones, they come in their turn")
+    func replannedSingletons() {
+        var onlyLate = rollout(side: [second], late: [first])
+        #expect(onlyLate.replan(side: [], late: [first]) == .handOver)
+        var handing = rollout(side: [], late: [first, second], isWatched: false)
+        #expect(handing.ready(first) == nil)
+        #expect(handing.replan(side: [], late: [first]) == .finish)
+        var proving = rollout(side: [], late: [first])
+        #expect(proving.ready(first) == .watch)
+        #expect(proving.replan(side: [], late: [second]) == nil)
+        #expect(proving.canary == second && proving.ready(second) == .watch)
+    }
+
     // MARK: The end
 
     @Test(
@@ -183,6 +254,7 @@ import Testing
         arguments: [
             { rollout in _ = rollout.ready(RolloutStateMachineTests.worker(0)) },
             { rollout in _ = rollout.ended(cause: "first") },
+            { rollout in _ = rollout.superseded() },
         ] as [@Sendable (inout RolloutStateMachine) -> Void]
     )
     func over(_ finish: @Sendable (inout RolloutStateMachine) -> Void) {
@@ -193,7 +265,9 @@ import Testing
         #expect(rollout.ended(cause: "later") == nil)
         #expect(rollout.siteFailed("later") == nil)
         #expect(rollout.timeUp() == nil)
+        #expect(rollout.superseded() == nil)
+        #expect(rollout.replan(side: [second], late: []) == nil)
         #expect(rollout.observed([Self.queue: OutcomeTally(done: 999)], against: .init()) == nil)
-        #expect(rollout == before)
+        #expect(rollout.state == before.state)
     }
 }

@@ -9,9 +9,11 @@ import NIOPosix
 /// Called by HostDaemon's main, which exits with the status that is returned.
 package enum ConsoleMain {
     package static func run(channelDescriptor: Int32) -> Int32 {
+        // Before anything else is opened: the supervisor may have left a socket behind the channel.
+        let door = ListeningSocket.inherited(ConsoleConfiguration.doorDescriptor)
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
         let status = eventLoop.makeFutureWithTask {
-            try await Console.run(channelDescriptor: channelDescriptor, on: eventLoop)
+            try await Console.run(channelDescriptor: channelDescriptor, door: door, on: eventLoop)
         }
         // Without its channel it can tell nobody why.
         return (try? status.wait()) ?? 1
@@ -28,6 +30,8 @@ struct Console {
     }
 
     private let channel: ChildChannel
+    /// Of the address that it is told, and no other: the supervisor sees to that.
+    private let door: ListeningSocket?
     private let events: AsyncStream<Event>.Continuation
     private let logger = Logger(label: "hostd.console")
     private var server: ConsoleServer?
@@ -35,7 +39,11 @@ struct Console {
     private var configuration: ConsoleConfiguration?
     private var servers = 0
 
-    static func run(channelDescriptor: Int32, on eventLoop: any EventLoop) async throws -> Int32 {
+    static func run(
+        channelDescriptor: Int32,
+        door: ListeningSocket? = nil,
+        on eventLoop: any EventLoop
+    ) async throws -> Int32 {
         let (events, continuation) = AsyncStream<Event>.makeStream()
         let channel = try await ChildChannel.open(
             descriptor: channelDescriptor,
@@ -43,15 +51,16 @@ struct Console {
             receive: { continuation.yield(.message($0)) },
             lost: { continuation.yield(.supervisorLost) }
         ).get()
-        var console = Console(channel: channel, events: continuation)
+        var console = Console(channel: channel, door: door, events: continuation)
         for await event in events {
             if let status = await console.handle(event) { return status }
         }
         return 0
     }
 
-    private init(channel: ChildChannel, events: AsyncStream<Event>.Continuation) {
+    private init(channel: ChildChannel, door: ListeningSocket?, events: AsyncStream<Event>.Continuation) {
         self.channel = channel
+        self.door = door
         self.events = events
     }
 
@@ -87,7 +96,7 @@ struct Console {
         let isFirst = configuration == nil
         await stop()
         let link = SupervisorLink(path: new.controlSocket, on: MultiThreadedEventLoopGroup.singleton)
-        let server = try await ConsoleServer.start(new, source: link, logger: logger)
+        let server = try await ConsoleServer.start(new, on: door, source: link, logger: logger)
         configuration = new
         self.link = link
         self.server = server

@@ -7,21 +7,32 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import NIOPosix
-import ServiceLifecycle
 
 /// The HTTP server of one configuration: started and stopped by the console role.
+///
+/// Hummingbird's channel on a socket that somebody else may have opened: its own server only binds new ones.
 struct ConsoleServer: Sendable {
+    private typealias Connections = NIOAsyncChannel<HTTP1Channel.Value, Never>
+
     /// The one that was bound, also where the configuration says 0.
     let port: Int
-    private let group: ServiceGroup
-    private let run: Task<Void, any Error>
+    private let listener: any Channel
+    private let guests: Guests
+    private let run: Task<Void, Never>
 
     /// Many more than people and scrapers need, few enough to bound the memory of whoever holds connections open.
     private static let mostConnections = 256
+    /// Who was let in just now has its request on the way.
+    private static let courtesy = Duration.milliseconds(200)
+    /// An idle browser may hold its connection: it isn't waited for any longer.
+    private static let patience = Duration.seconds(2)
 
-    /// Returns once it listens.
+    /// Returns once it serves.
+    ///
+    /// `door`: the supervisor's socket for this address, which stays open; nil: it opens one of its own.
     static func start(
         _ configuration: ConsoleConfiguration,
+        on door: ListeningSocket? = nil,
         source: any StatusSource,
         logger: Logger
     ) async throws -> ConsoleServer {
@@ -31,54 +42,87 @@ struct ConsoleServer: Sendable {
             session: RandomText.hex(bytes: 32),
             isLoopback: address.isLoopback
         )
-        let (listening, continuation) = AsyncThrowingStream<Int, any Error>.makeStream()
-        let application = Application(
-            responder: ConsoleResponder(rule: rule, source: source, version: configuration.version),
-            server: .http1(configuration: .init(idleTimeout: .seconds(60))),
-            configuration: .init(
-                address: .hostname(configuration.listenHost, port: configuration.listenPort),
-                availableConnectionsDelegate: MaximumAvailableConnections(mostConnections)
-            ),
-            onServerRunning: { continuation.yield($0.localAddress?.port ?? configuration.listenPort) },
-            eventLoopGroupProvider: .shared(MultiThreadedEventLoopGroup.singleton),
-            logger: logger
+        let responder = ConsoleResponder(rule: rule, source: source, version: configuration.version)
+        let http = HTTP1Channel(
+            responder: { request, writer, channel in
+                let context = BasicRequestContext(source: .init(channel: channel, logger: logger))
+                var response = try await responder.respond(to: request, context: context)
+                response.headers[.date] = HTTPDate.now
+                try await writer.write(response: response.head, body: response.body)
+            },
+            configuration: .init(idleTimeout: .seconds(60))
         )
-        let group = ServiceGroup(configuration: .init(services: [application], logger: logger))
-        let run = Task {
-            do {
-                try await group.run()
-                continuation.finish()
-            } catch {
-                continuation.finish(throwing: error)
-                throw error
+        let guests = Guests()
+        let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: 256)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let limit = AvailableConnectionsChannelHandler(maxConnections: mostConnections)
+                    try channel.pipeline.syncOperations.addHandler(limit)
+                }
             }
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+        let enter = { @Sendable (channel: any Channel) in
+            guests.enter(channel)
+            return http.setup(channel: channel, logger: logger)
         }
+        let connections: Connections
         do {
-            for try await port in listening { return ConsoleServer(port: port, group: group, run: run) }
-            throw ConsoleError.ended
+            if let door {
+                // Closed by the server: a descriptor of its own.
+                let copy = try door.duplicate()
+                connections = try await bootstrap.bind(copy.descriptor, childChannelInitializer: enter)
+            } else {
+                connections = try await bootstrap.bind(
+                    host: address.host,
+                    port: address.port,
+                    childChannelInitializer: enter
+                )
+            }
         } catch let error as IOError {
             throw ConsoleError.cannotListen(address, IOReason(error))
-        } catch let error as ConsoleError {
-            throw error
         } catch {
             throw ConsoleError.cannotListen(address, .other("\(error)"))
+        }
+        return ConsoleServer(
+            port: connections.channel.localAddress?.port ?? configuration.listenPort,
+            listener: connections.channel,
+            guests: guests,
+            run: Task { await serve(connections, http, logger) }
+        )
+    }
+
+    /// Until the listener is closed and everybody has gone, or the task is cancelled.
+    private static func serve(_ connections: Connections, _ http: HTTP1Channel, _ logger: Logger) async {
+        await withDiscardingTaskGroup { group in
+            do {
+                try await connections.executeThenClose { inbound in
+                    for try await connection in inbound {
+                        group.addTask { await http.handle(value: connection, logger: logger) }
+                    }
+                }
+            } catch {
+                logger.error("the console takes no more connections", metadata: ["reason": "\(error)"])
+            }
         }
     }
 
     /// Listens no more; what is being answered is finished.
     func stop() async {
-        await group.triggerGracefulShutdown()
-        // An idle browser may hold its connection: it isn't waited for.
+        try? await listener.close().get()
+        if guests.isAny { try? await Task.sleep(for: Self.courtesy) }
+        guests.askToLeave()
         let patience = Task {
-            try await Task.sleep(for: .seconds(2))
+            try await Task.sleep(for: Self.patience)
             run.cancel()
         }
-        _ = await run.result
+        await run.value
         patience.cancel()
     }
 
     /// Returns when it ended, asked to or not.
-    func ended() async { _ = await run.result }
+    func ended() async { await run.value }
 }
 
 /// Why the console can't serve; its description is the line that the operator reads.

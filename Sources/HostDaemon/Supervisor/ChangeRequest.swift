@@ -35,7 +35,7 @@ struct ChangeRequest {
 }
 
 extension ChangeRequest.Kind {
-    /// It may start new generations: it waits until the roll-outs before it are over.
+    /// It may start new generations.
     var rollsOut: Bool {
         switch self {
         case .update: false

@@ -55,6 +55,7 @@ struct Handover: Codable, Equatable {
     var foreign: [Int32]?
     /// What `doors.network` was opened for.
     var listen: String?
+    var console: ConsoleDoor?
     var deaths: [Supervisor.DeathKey: Int]?
     var ledger: MetricLedger?
     /// Plugins that have suspects: the broker says it once.
@@ -64,7 +65,7 @@ struct Handover: Codable, Equatable {
     /// What stays open across the exec.
     var descriptors: [Int32] {
         [lock, control.listener.descriptor] + control.connections.map(\.descriptor) + (doors?.descriptors ?? [])
-            + children.compactMap(\.descriptor) + (foreign ?? [])
+            + (console.map { [$0.socket.descriptor] } ?? []) + children.compactMap(\.descriptor) + (foreign ?? [])
     }
 
     func encoded() throws -> [UInt8] { [UInt8](try JSONEncoder().encode(self)) }

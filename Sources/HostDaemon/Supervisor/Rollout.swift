@@ -7,9 +7,11 @@ struct Rollout {
     let next: SpawnPlan.RunningPlugin
     let previous: SpawnPlan.RunningPlugin
     /// Sites that the old generation can't open either: no fault of the new code.
-    let brokenSites: Set<SiteName>
+    var brokenSites: Set<SiteName>
     /// What each old worker had done when the canary's time began.
     var start: [ProcessSerial: [QueueName: OutcomeTally]] = [:]
+    /// Numbers the watches: the time limit of an earlier one, of another canary, is void.
+    var watch = 0
     /// What the old workers had done when they were last looked at; stays when they are gone.
     var ever: [QueueName: OutcomeTally] = [:]
 

@@ -5,27 +5,31 @@ import QueueCore
 ///
 /// First the canary runs alone beside the old workers; then the rest of the new ones start; when all are ready the old
 /// ones drain. Workers that serve a singleton queue can't stand side by side: those start only once the old ones drain,
-/// and until they have shown that they work, the old code comes back.
+/// and until they have shown that they work, the old code comes back. A newer file takes the place of one that hasn't
+/// shown yet what it is worth.
 struct RolloutStateMachine: Equatable {
     enum State: Equatable {
-        /// The canary isn't ready yet. `ready` -> watching; `ended`, `siteFailed` -> undone.
+        /// The canary isn't ready yet. `ready` -> watching; `ended`, `siteFailed` -> undone; `superseded` -> gaveWay.
         case startingCanary
         /// It works beside the old generation. `observed` -> starting or undone; `timeUp` -> starting; `ended`,
-        /// `siteFailed` -> undone.
+        /// `siteFailed` -> undone; `superseded` -> gaveWay.
         case watching
-        /// The old generation works. `ready` of the last -> handingOver or done; `ended`, `siteFailed` -> undone.
+        /// The old generation works. `ready` of the last -> handingOver or done; `ended`, `siteFailed` -> undone;
+        /// `superseded` -> gaveWay.
         case starting(waitingFor: Set<SlotID>)
         /// The old generation drains, and then the singletons' workers start. `ready` of the last -> proving or done;
         /// `ended`, `siteFailed` -> rolledBack.
         case handingOver(waitingFor: Set<SlotID>)
         /// Nothing runs beside the new workers, but the old code can come back. `observed`, `timeUp` -> done or
-        /// rolledBack; `ended`, `siteFailed` -> rolledBack.
+        /// rolledBack; `ended`, `siteFailed` -> rolledBack; `superseded` -> gaveWay.
         case proving
         case done
         /// The old generation never stopped working.
         case undone(reason: String)
         /// The old code is started again.
         case rolledBack(reason: String)
+        /// A newer file is rolled out in its place; nothing is said against this one.
+        case gaveWay
     }
 
     enum Action: Equatable {
@@ -38,6 +42,8 @@ struct RolloutStateMachine: Equatable {
         case finish
         case dropNew
         case startOld
+        /// Forget it: the next roll-out begins where this one did.
+        case giveWay
     }
 
     /// Deliveries of the canary after which it has shown enough.
@@ -45,11 +51,11 @@ struct RolloutStateMachine: Equatable {
 
     private(set) var state: State
     /// Runs alone first; nil = nobody does.
-    let canary: SlotID?
+    private(set) var canary: SlotID?
     /// The new workers that can stand beside the old ones.
-    private let side: Set<SlotID>
+    private var side: Set<SlotID>
     /// Those that can't: they serve singleton queues.
-    private let late: Set<SlotID>
+    private var late: Set<SlotID>
     private let isNewCode: Bool
     private let isWatched: Bool
 
@@ -79,7 +85,7 @@ struct RolloutStateMachine: Equatable {
         case .startingCanary, .watching: worker == canary
         case .starting: !late.contains(worker)
         case .handingOver, .proving, .done: true
-        case .undone, .rolledBack: false
+        case .undone, .rolledBack, .gaveWay: false
         }
     }
 
@@ -89,6 +95,17 @@ struct RolloutStateMachine: Equatable {
     }
 
     var isWatching: Bool { state == .watching || state == .proving }
+
+    /// Not while one generation hands over to the other.
+    var canGiveWay: Bool {
+        switch state {
+        case .startingCanary, .watching, .starting, .proving: true
+        case .handingOver, .done, .undone, .rolledBack, .gaveWay: false
+        }
+    }
+
+    /// The old workers, of which none has been drained, still do all that isn't the canary's.
+    var isOldAtWork: Bool { canGiveWay && state != .proving }
 
     mutating func ready(_ worker: SlotID) -> Action? {
         switch state {
@@ -103,7 +120,7 @@ struct RolloutStateMachine: Equatable {
             guard waitingFor.remove(worker) != nil else { return nil }
             state = .handingOver(waitingFor: waitingFor)
             return waitingFor.isEmpty ? allAreReady() : nil
-        case .startingCanary, .watching, .proving, .done, .undone, .rolledBack:
+        case .startingCanary, .watching, .proving, .done, .undone, .rolledBack, .gaveWay:
             return nil
         }
     }
@@ -130,7 +147,7 @@ struct RolloutStateMachine: Equatable {
         case .proving:
             state = .done
             return .finish
-        case .startingCanary, .starting, .handingOver, .done, .undone, .rolledBack:
+        case .startingCanary, .starting, .handingOver, .done, .undone, .rolledBack, .gaveWay:
             return nil
         }
     }
@@ -142,6 +159,46 @@ struct RolloutStateMachine: Equatable {
     ///
     /// Where the code isn't new, it can't be the reason.
     mutating func siteFailed(_ reason: String) -> Action? { isNewCode ? fail(reason) : nil }
+
+    /// A newer file has come.
+    mutating func superseded() -> Action? {
+        guard canGiveWay else { return nil }
+        state = .gaveWay
+        return .giveWay
+    }
+
+    /// The configuration has changed which workers there are: nobody waits for one that won't come.
+    ///
+    /// Parameters as at the beginning.
+    mutating func replan(side newSide: [SlotID], late newLate: [SlotID]) -> Action? {
+        let (oldSide, oldLate) = (side, late)
+        guard !newSide.isEmpty || !newLate.isEmpty, Set(newSide) != oldSide || Set(newLate) != oldLate else {
+            return nil
+        }
+        (side, late) = (Set(newSide), Set(newLate))
+        switch state {
+        case .startingCanary, .watching:
+            if let canary, side.contains(canary) { return nil }
+            canary = newSide.first ?? newLate.first
+            state = .startingCanary
+            return side.isEmpty ? sideIsReady() : nil
+        case .starting(let waitingFor):
+            let rest = side.subtracting(oldSide.subtracting(waitingFor))
+            state = .starting(waitingFor: rest)
+            return rest.isEmpty ? sideIsReady() : nil
+        case .handingOver(let waitingFor):
+            let rest = late.subtracting(oldLate.subtracting(waitingFor))
+            state = .handingOver(waitingFor: rest)
+            return rest.isEmpty ? allAreReady() : nil
+        case .proving:
+            if let canary, late.contains(canary) { return nil }
+            canary = newLate.first ?? newSide.first
+            state = .handingOver(waitingFor: late)
+            return late.isEmpty ? allAreReady() : nil
+        case .done, .undone, .rolledBack, .gaveWay:
+            return nil
+        }
+    }
 
     private mutating func sideIsReady() -> Action {
         guard !late.isEmpty else {
@@ -167,7 +224,7 @@ struct RolloutStateMachine: Equatable {
         case .handingOver, .proving:
             state = .rolledBack(reason: reason)
             return .startOld
-        case .done, .undone, .rolledBack:
+        case .done, .undone, .rolledBack, .gaveWay:
             return nil
         }
     }

@@ -44,10 +44,17 @@ extension Supervisor {
         while change == nil, stop == nil, let next = takeNextChange() { begin(next) }
     }
 
-    /// An update doesn't wait for roll-outs; what starts new ones does.
     private func takeNextChange() -> ChangeRequest? {
-        let isRolling = !rollouts.isEmpty || restarting != nil
-        return waitingChanges.firstIndex { !isRolling || !$0.kind.rollsOut }.map { waitingChanges.remove(at: $0) }
+        waitingChanges.firstIndex { mayBegin($0.kind) }.map { waitingChanges.remove(at: $0) }
+    }
+
+    /// An update doesn't wait for roll-outs, a restart does; a changed file takes the place of what isn't proven yet.
+    private func mayBegin(_ kind: ChangeRequest.Kind) -> Bool {
+        switch kind {
+        case .update: true
+        case .restart: rollouts.isEmpty && restarting == nil
+        case .files: !isTakeover && takeover?.step == nil && rollouts.values.allSatisfy(\.machine.canGiveWay)
+        }
     }
 
     private func begin(_ asked: ChangeRequest) {
@@ -106,9 +113,10 @@ extension Supervisor {
         guard kind == .files || takeConfiguration(descriptors) else { return }
         let before = Set(slots.keys)
         adoptPlugins()
+        replanRollouts()
         if kind == .restart { planTakeover() }
         // Where the broker is replaced first, the workers' turn is after it.
-        if kind.rollsOut, takeover?.step != .broker { beginRollouts(ofChanged: kind == .files) }
+        let begun = kind.rollsOut && takeover?.step != .broker ? beginRollouts(ofChanged: kind == .files) : []
         let told = reconcile()
         change?.isApplied = true
         change?.awaited = Set(slots.keys.filter { $0.role != .console }).subtracting(before)
@@ -124,7 +132,7 @@ extension Supervisor {
         case .files:
             finishChange { _ in }
         }
-        stepRollouts(rollouts.keys.sorted()) { $0.firstAction }
+        stepRollouts(begun) { $0.firstAction }
         finishRolloutsIfDone()
     }
 

@@ -130,6 +130,7 @@ extension Supervisor {
         )
         handover.foreign = options.foreignDescriptors
         handover.listen = doorsAddress
+        handover.console = consoleDoor
         handover.deaths = deaths
         handover.ledger = ledger
         handover.hunted = hunts.hunted.sorted()

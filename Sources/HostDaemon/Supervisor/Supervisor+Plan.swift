@@ -95,7 +95,11 @@ extension Supervisor {
         deployment.settle(running.mapValues(\.code.descriptor))
         let plan = SpawnPlan(deployment, running: running, known: memory.known, stateDirectory: state.path)
         var wanted: [SlotID: RoleConfiguration] = [.broker: .broker(plan.broker)]
-        if let console = plan.console { wanted[.console] = .console(console) }
+        if let console = plan.console {
+            if !isAtOtherAddress(console) { wanted[.console] = .console(console) }
+        } else {
+            closeConsoleDoor()
+        }
         let rolled = SpawnPlan.workers(
             rolling: rollouts.mapValues(\.next),
             among: running,

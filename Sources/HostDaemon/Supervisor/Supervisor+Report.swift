@@ -176,7 +176,7 @@ extension RolloutStateMachine.State {
         case .startingCanary, .starting: "starting"
         case .watching, .proving: "canary"
         case .handingOver: "handing over"
-        case .done, .undone, .rolledBack: "over"
+        case .done, .undone, .rolledBack, .gaveWay: "over"
         }
     }
 }

@@ -10,78 +10,6 @@ extension Supervisor {
     /// The canary, and those beside it, are asked so often how their deliveries ended.
     private static let canaryInterval = Duration.milliseconds(500)
 
-    /// `ofChanged`: only plugins whose file isn't what runs, and wasn't found to be bad; else all that run.
-    func beginRollouts(ofChanged: Bool) {
-        hasBegunRollouts = true
-        var next: [PluginName: SpawnPlan.RunningPlugin] = [:]
-        for plugin in running.keys.sorted() {
-            guard let current = running[plugin] else { continue }
-            guard let code = catalog.loadable[plugin] ?? (ofChanged ? nil : inheritedCode(of: plugin)) else {
-                if !ofChanged { rolloutFailures[plugin] = catalog.reason(against: plugin) }
-                continue
-            }
-            if ofChanged, code == current.code {
-                // The file is again what runs.
-                (rolloutFailures[plugin], rejected[plugin]) = (nil, nil)
-                continue
-            }
-            if ofChanged, code == rejected[plugin] { continue }
-            if let fault = configurationFault(plugin, code) {
-                rolloutFailures[plugin] = fault
-                logger.error(
-                    "a plugin's new file doesn't go with the configuration, the old code goes on",
-                    metadata: ["plugin": "\(plugin)", "reason": "\(fault)"]
-                )
-                continue
-            }
-            // What has just been adopted is new already.
-            guard slots.values.contains(where: { $0.plugins.contains(plugin) }) else { continue }
-            next[plugin] = SpawnPlan.RunningPlugin(code: code, generation: nextGeneration(of: plugin))
-        }
-        // Plugins that share a process roll together.
-        let workers = SpawnPlan.workers(rolling: next, among: running, deployment, stateDirectory: state.path)
-        for (plugin, code) in next.sorted(by: { $0.key < $1.key }) {
-            guard let current = running[plugin] else { continue }
-            begin(plugin, from: current, to: code, workers.filter { $0.members.contains { $0.plugin == plugin } })
-        }
-    }
-
-    /// What the sites' configuration has against this code; nil = nothing.
-    func configurationFault(_ plugin: PluginName, _ code: LoadablePlugin) -> String? {
-        deployment.pluginErrors([plugin: code.descriptor]).first.map(\.description)
-    }
-
-    private func begin(
-        _ plugin: PluginName,
-        from current: SpawnPlan.RunningPlugin,
-        to next: SpawnPlan.RunningPlugin,
-        _ workers: [WorkerConfiguration]
-    ) {
-        guard !workers.isEmpty else { return }
-        let machine = RolloutStateMachine(
-            side: workers.filter { !$0.hasSingleton }.map(\.slot),
-            late: workers.filter(\.hasSingleton).map(\.slot),
-            isNewCode: next.code != current.code,
-            isWatched: deployment.config.workers.canary > .zero
-        )
-        let old = slots.values.filter { $0.plugins.contains(plugin) }
-        // By the time that there is a canary, what they have done until now is known.
-        askVitals(of: plugin)
-        rollouts[plugin] = Rollout(
-            machine: machine,
-            next: next,
-            previous: current,
-            brokenSites: Set(old.flatMap { $0.process.map { Array($0.siteErrors.keys) } ?? [] })
-        )
-        logger.info(
-            "new generation starts",
-            metadata: [
-                "plugin": "\(plugin)", "generation": "\(next.generation)", "version": "\(next.code.descriptor.version)",
-                "canary": "\(machine.canary.map { "\($0)" } ?? "none")",
-            ]
-        )
-    }
-
     /// Something happened to a worker of these roll-outs: all of them hear of it before anything is started or drained
     /// for one of them.
     func stepRollouts(
@@ -100,6 +28,8 @@ extension Supervisor {
         guard hasActed else { return }
         reconcile()
         finishRolloutsIfDone()
+        // A changed file may have waited for just this.
+        beginNextChange()
     }
 
     /// Whether a new generation's worker is to be there now.
@@ -130,6 +60,9 @@ extension Supervisor {
             running[plugin] = rollout.next
             (rolloutFailures[plugin], rejected[plugin]) = (nil, nil)
             logger.info("new generation works, the old one drains", metadata: metadata)
+        case .giveWay:
+            rollouts[plugin] = nil
+            logger.info("new generation gives way to a newer file", metadata: metadata)
         case .dropNew:
             giveUp(plugin, rollout, metadata)
         case .startOld:
@@ -203,9 +136,10 @@ extension Supervisor {
         let limit = deployment.config.workers.canary
         let done = oldOutcomes(of: plugin)
         rollouts[plugin]?.start = done
+        rollouts[plugin]?.watch += 1
         logger.info("the canary is ready and is watched", metadata: metadata)
         canaryBeat(plugin, generation)
-        after(limit, .canaryOver(plugin, generation: generation))
+        after(limit, .canaryOver(plugin, generation: generation, watch: rollouts[plugin]?.watch ?? 0))
     }
 
     /// Of the old generation's workers that live.
@@ -227,7 +161,7 @@ extension Supervisor {
     }
 
     /// Not a heart-beat: nobody counts these pings.
-    private func askVitals(of plugin: PluginName) {
+    func askVitals(of plugin: PluginName) {
         for slot in slots.values where slot.plugins.contains(plugin) { slot.readyLink?.send(.ping(0)) }
     }
 
@@ -239,8 +173,10 @@ extension Supervisor {
         }
     }
 
-    func canaryOver(_ plugin: PluginName, _ generation: Int) {
-        guard rollouts[plugin]?.next.generation == generation else { return }
+    func canaryOver(_ plugin: PluginName, _ generation: Int, watch: Int) {
+        guard let rollout = rollouts[plugin], (rollout.next.generation, rollout.watch) == (generation, watch) else {
+            return
+        }
         stepRollouts([plugin]) { $0.timeUp() }
     }
 

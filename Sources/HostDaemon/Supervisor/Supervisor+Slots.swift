@@ -36,6 +36,8 @@ extension Supervisor {
             if let process = slots[id]?.process, process.cause == nil { process.child.kill() }
         case .remove:
             slots[id] = nil
+            // It may be wanted at another address.
+            if id == .console { reconcile() }
             settle(id)
             shown(id)
             removedForRenewal(id)
@@ -62,6 +64,8 @@ extension Supervisor {
             lock = try state.takeBrokerLock()
             guard let held = lock else { return waitForLock(id, "the broker of an earlier hostd") }
             inherited = [held.descriptor] + (try openDoors().descriptors)
+        } else if id.role == .console {
+            inherited = openConsoleDoor().map { [$0.socket.descriptor] } ?? []
         } else if case .worker(let worker) = slots[id]?.configuration, worker.hasSingleton {
             lock = try state.takeSingletonLock(of: id)
             guard let held = lock else {
@@ -269,7 +273,8 @@ extension Supervisor {
             deaths[DeathKey(plugins: plugins, cause: cause.label), default: 0] += 1
         }
         let isTooLarge = id.role == .worker && cause == .exited(status: ExitStatus.memoryLimitPassed)
-        let rolled = rolling(id)
+        // One that nobody wants any more is no sign of a bad generation.
+        let rolled = isPlanned ? [] : rolling(id)
         if !isPlanned, !process.wasReady { slots[id]?.startFailure = text }
         endOpening(id, process, isPlanned: isPlanned, cause: text)
         // The next one says anew what there is to hunt.

@@ -24,6 +24,7 @@ extension Supervisor {
             switch step {
             case .drain(let role):
                 if role == .broker { closeDoors() }
+                if role == .console { closeConsoleDoor() }
                 for id in slots.keys where id.role == role { feed(.drain, to: id) }
             case .wait: return
             case .finished:

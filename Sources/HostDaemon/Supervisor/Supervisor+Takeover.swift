@@ -13,6 +13,7 @@ extension Supervisor {
         for (plugin, code) in running { generations.note(code.generation, of: plugin) }
         doors = handover.doors
         doorsAddress = handover.listen
+        consoleDoor = handover.console
         deaths = handover.deaths ?? [:]
         ledger = handover.ledger ?? ledger
         linkChanged = handover.linkVersion != Int(LinkHello.protocolVersion)

@@ -68,6 +68,8 @@ actor Supervisor {
     var doors: BrokerDoors?
     /// `queue.listen` that they were opened for; nil = no TCP.
     var doorsAddress: String?
+    /// Open while a console is wanted.
+    var consoleDoor: ConsoleDoor?
     var control: ControlServer?
     /// Requests that the broker has not answered yet.
     var forwarded = 0
@@ -197,7 +199,7 @@ actor Supervisor {
                 metadata: ["files": "\(names)"]
             )
         case .canaryBeat(let plugin, let generation): canaryBeat(plugin, generation)
-        case .canaryOver(let plugin, let generation): canaryOver(plugin, generation)
+        case .canaryOver(let plugin, let generation, let watch): canaryOver(plugin, generation, watch: watch)
         case .updateHeard: finishUpdate()
         case .announce(let port): announce(stompPort: port)
         case .measured(let parts, let reply): measured(parts, reply)

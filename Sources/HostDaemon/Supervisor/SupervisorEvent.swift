@@ -29,7 +29,7 @@ enum SupervisorEvent: Sendable {
     case pluginsUnfinished([String])
     /// Time to ask a canary, and those beside it, how their deliveries ended.
     case canaryBeat(PluginName, generation: Int)
-    case canaryOver(PluginName, generation: Int)
+    case canaryOver(PluginName, generation: Int, watch: Int)
     /// All who had to hear of a changed configuration have taken it in.
     case updateHeard
     case announce(stompPort: Int64?)
