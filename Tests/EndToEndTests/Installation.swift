@@ -21,6 +21,8 @@ final class Installation: Sendable {
         var canary = "0s"
         /// Lines for the section `queue`, such as `max_retries: 1`.
         var queue: [String] = []
+        /// Further lines of hostd.yaml, such as `cache: { servers: [...] }`.
+        var more: [String] = []
         /// The site's plugins: name, and the section as it stands in sites.d.
         var plugins = ["omb": "{ enabled: true, timeout: 60 }"]
     }
@@ -79,6 +81,7 @@ final class Installation: Sendable {
             console: { listen: "\(console)" }
             queue:
             \(queue.map { "  \($0)\n" }.joined())
+            \(settings.more.joined(separator: "\n"))
             """,
             to: "hostd.yaml"
         )
@@ -155,7 +158,7 @@ final class Installation: Sendable {
     }
 
     /// The whole of a file of /proc, which has no size; empty where the process is gone or somebody else's.
-    private static func read(_ path: String) -> [UInt8] {
+    static func read(_ path: String) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return [] }
         defer { _ = close(descriptor) }

@@ -54,6 +54,9 @@ final class Receiver: Sendable {
         try await process?.exit()
     }
 
+    /// Stopped (SIGSTOP), it takes connections and never answers.
+    func signal(_ number: Int32) { state.withLock { $0.process }?.signal(number) }
+
     /// How often each target has taken a notice, by its number.
     func taken(notice id: Int) -> [Int: Int] {
         order(notice: id).reduce(into: [:]) { $0[$1, default: 0] += 1 }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Synchronization
 import TestSupport
 
 /// Tests/Fixtures/twitter_receiver.py: Twitter on loopback, by script, with an OAuth library that isn't ours.
@@ -9,22 +11,42 @@ final class TwitterReceiver: Sendable {
         let path: String
         let isValid: Bool
         let why: String?
+        let text: String?
         let answer: String
         /// How many statuses the account has by then.
         let posted: Int
     }
 
     let port: Int
-    private let process: ProcessRunner
+    /// One a start, the running one last.
+    private let processes: Mutex<[ProcessRunner]>
 
     init() async throws {
-        process = try PythonFixture.start("twitter_receiver.py")
+        let process = try PythonFixture.start("twitter_receiver.py")
         let line = try await process.line(containing: "listening on ")
         guard let port = line.split(separator: " ").last.flatMap({ Int($0) }) else {
             throw TestSupportError.missing("the receiver's port in '\(line)'")
         }
         self.port = port
+        processes = Mutex([process])
     }
+
+    private var all: [ProcessRunner] { processes.withLock { $0 } }
+
+    /// Its port refuses connections when this returns.
+    func stop() async throws {
+        signal(SIGKILL)
+        try await all.last?.exit()
+    }
+
+    /// Starts it on its port; it has forgotten which texts were posted.
+    func start() async throws {
+        let process = try PythonFixture.start("twitter_receiver.py", ["\(port)"])
+        processes.withLock { $0.append(process) }
+        _ = try await process.line(containing: "listening on ")
+    }
+
+    func signal(_ number: Int32) { all.last?.signal(number) }
 
     /// The site's section for the plugin.
     func section(_ more: String = "") -> String {
@@ -38,13 +60,14 @@ final class TwitterReceiver: Sendable {
     func lines(_ account: String) throws -> [Line] { try lines().filter { $0.account == account } }
 
     func lines() throws -> [Line] {
-        try process.output.all.filter { $0.hasPrefix("{") }.map { text in
+        try all.flatMap(\.output.all).filter { $0.hasPrefix("{") }.map { text in
             let json = try JSON.parse(text)
             return Line(
                 account: json["case"].text ?? "",
                 path: json["path"].text ?? "",
                 isValid: json["valid"] == .bool(true),
                 why: json["why"].text,
+                text: json["text"].text,
                 answer: json["answer"].text ?? "",
                 posted: json["posted"].int ?? -1
             )

@@ -43,11 +43,24 @@ final class XMPPServer: Sendable {
     }
 
     /// Kills the server, and starts it again at once.
-    func killAndStart() async throws {
+    func killAndStart() async throws { try await command("kill", "start") }
+
+    /// Until `start`, connections are refused.
+    func kill() async throws { try await command("kill") }
+
+    func start() async throws { try await command("start") }
+
+    /// Until `thaw`, it keeps connections, lets the kernel take new ones, and says nothing.
+    func freeze() async throws { try await command("freeze") }
+
+    func thaw() async throws { try await command("thaw") }
+
+    /// The fixture says a word for each when it is done.
+    private func command(_ words: String...) async throws {
         let before = runner.output.all.count
-        try runner.write("kill\nstart\n")
-        try await eventually("the server's return", within: .seconds(90), every: .milliseconds(20)) {
-            runner.output.all.count >= before + 2
+        try runner.write(words.map { $0 + "\n" }.joined())
+        try await eventually("the server: \(words)", within: .seconds(90), every: .milliseconds(20)) {
+            runner.output.all.count >= before + words.count
         }
     }
 

@@ -3,6 +3,8 @@
 """Twitter on loopback, API 2 and 1.1: verifies every OAuth 1.0a signature by an independent library (Debian's
 python3-oauthlib, hence Debian's python3), and behaves by script.
 
+    twitter_receiver.py [PORT]
+
 An account's user id is the name of its case; its token is t-CASE with secret s-CASE, or access-CASE-N with refresh
 token refresh-CASE-N. As Twitter does, it refuses a text that the account has posted before.
 
@@ -213,7 +215,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         pass
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1]) if sys.argv[1:] else 0), Receiver)
 server.daemon_threads = True
 print(f"listening on {server.server_address[1]}", flush=True)
 threading.Thread(target=server.serve_forever, daemon=True).start()

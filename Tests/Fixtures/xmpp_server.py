@@ -3,7 +3,8 @@
 """Starts prosody or ejabberd, unprivileged, in a folder of its own: xmpp_server.py KIND FOLDER C2S COMPONENT EPMD USERS [CERT KEY]
 
 The domain is example.test, the component queue.example.test (secret s3cret), the users u0, u1, ... and bot (password pw).
-Says "ready" when it takes connections. Commands on standard input: kill, start. Its end is the server's.
+Says "ready" when it takes connections. Commands on standard input: kill, start, and freeze, thaw: it
+keeps its connections and says nothing. Its end is the server's.
 """
 import ctypes, os, pwd, shutil, signal, socket, subprocess, sys, time
 
@@ -142,6 +143,9 @@ for command in sys.stdin:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
         print("gone", flush=True)
+    elif command in ("freeze", "thaw"):
+        os.killpg(server.pid, signal.SIGSTOP if command == "freeze" else signal.SIGCONT)
+        print(command, flush=True)
     elif command == "start":
         server = run()
         ready()
