@@ -153,13 +153,27 @@ struct TwitterDeliver: Handler {
     // MARK: Deletions
 
     private func delete(
-        _ id: String,
+        _ staged: String?,
         isRepeat: Bool,
         of notice: String,
         _ session: TwitterSession,
         _ item: Item
     ) async throws -> Outcome {
         let account = session.row.target
+        var (known, isRepeat) = (staged, isRepeat)
+        if known == nil {
+            // Its post has ended by now: what came of it?
+            let entry = try await state.statuses.entries(of: notice).first { $0.account == account }
+            guard let entry else { return .done }
+            (known, isRepeat) = (entry.id, entry.isRepeat)
+        }
+        guard let id = known else {
+            return .discard(
+                .other,
+                "a post of the deleted notice got no answer, so that its status isn't known: look at the account, and "
+                    + "delete it there"
+            )
+        }
         let reply: TwitterReply
         do {
             reply = try await session.send(session.config.api.delete(id, isRepeat: isRepeat, by: account)).reply

@@ -34,13 +34,14 @@ struct TwitterExpand: Handler {
         return .continue(cursor: next)
     }
 
-    /// Statuses whose posting still waits need nothing here: hostd drops them by a delete frame of its own.
+    /// Statuses whose posting waits need nothing here: hostd drops them before the frame comes.
+    ///
+    /// One that is being posted has no id yet: its account's order brings the job behind it.
     private func delete(_ uri: String, _ item: Item) async throws -> Outcome {
         for entry in try await state.statuses.entries(of: uri) {
-            guard let id = entry.id else { continue }
-            let job = TwitterJob(notice: uri, author: entry.author, .delete(id: id, isRepeat: entry.isRepeat))
+            let job = TwitterJob(notice: uri, author: entry.author, .delete(id: entry.id, isRepeat: entry.isRepeat))
             try item.stage(
-                [Self.item(entry.account, dedupeKey: "delete \(entry.account) \(id) \(uri)")],
+                [Self.item(entry.account, dedupeKey: "delete \(entry.account) \(entry.id ?? "") \(uri)")],
                 shared: job.bytes
             )
         }

@@ -8,8 +8,8 @@ import PluginKit
 struct TwitterJob: Equatable {
     enum Action: Equatable {
         case post(Post)
-        /// The status, or the one that was repeated.
-        case delete(id: String, isRepeat: Bool)
+        /// The status, or the one that was repeated; nil: it was being posted when the deletion was staged.
+        case delete(id: String?, isRepeat: Bool)
     }
 
     struct Post: Equatable {
@@ -50,7 +50,11 @@ struct TwitterJob: Equatable {
             let author = json["author"]?.string
         else { return nil }
         if let id = json["delete"]?.string {
-            self.init(notice: notice, author: author, .delete(id: id, isRepeat: json["repeat"]?.bool ?? false))
+            self.init(
+                notice: notice,
+                author: author,
+                .delete(id: id.isEmpty ? nil : id, isRepeat: json["repeat"]?.bool ?? false)
+            )
             return
         }
         guard let text = json["text"]?.string else { return nil }
@@ -67,7 +71,7 @@ struct TwitterJob: Equatable {
         var members = [JSON.Member("notice", .string(notice)), JSON.Member("author", .string(author))]
         switch action {
         case .delete(let id, let isRepeat):
-            members += [JSON.Member("delete", .string(id)), JSON.Member("repeat", .bool(isRepeat))]
+            members += [JSON.Member("delete", .string(id ?? "")), JSON.Member("repeat", .bool(isRepeat))]
         case .post(let post):
             members += [JSON.Member("text", .string(post.text)), JSON.Member("reply", .bool(post.isReply))]
             if let uri = post.replyTo { members.append(JSON.Member("reply_to", .string(uri))) }

@@ -14,7 +14,7 @@ package struct TwitterPlugin: Plugin {
     package static let outputs = [ImportQueue.statuses, ImportQueue.friends]
 
     package static let queues: [ServedQueue<TwitterSite>] = [
-        ServedQueue("twitter", takesNotices: true, maxInFlight: 4) { TwitterExpand($0) },
+        ServedQueue("twitter", takesNotices: true, takesDeletes: true, maxInFlight: 4) { TwitterExpand($0) },
         // Ordered: an answer must find its parent's status in the map, and one account's token is refreshed once.
         ServedQueue("twitterout", isOrdered: true, maxInFlight: 64, timeout: .seconds(300)) { TwitterDeliver($0) },
         // One worker per site: the one that polls.

@@ -79,6 +79,7 @@ struct DescriptorReader {
             queue: queue,
             group: group,
             takesNotices: flags & HOSTD_HF_NOTICE != 0,
+            takesDeletes: flags & HOSTD_HF_DELETE != 0,
             isSingleton: flags & HOSTD_HF_SINGLETON != 0,
             isOrdered: flags & HOSTD_HF_ORDERED != 0,
             maxInFlight: max(1, Int(pointer.pointee.max_in_flight)),

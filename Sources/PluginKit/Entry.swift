@@ -80,8 +80,8 @@ public enum PluginEntry {
         handler.initialize(to: hostd_handler())
         handler.pointee.struct_size = structSize(hostd_handler.self)
         handler.pointee.flags =
-            (queue.takesNotices ? HOSTD_HF_NOTICE : 0) | (queue.isSingleton ? HOSTD_HF_SINGLETON : 0)
-            | (queue.isOrdered ? HOSTD_HF_ORDERED : 0)
+            (queue.takesNotices ? HOSTD_HF_NOTICE : 0) | (queue.takesDeletes ? HOSTD_HF_DELETE : 0)
+            | (queue.isSingleton ? HOSTD_HF_SINGLETON : 0) | (queue.isOrdered ? HOSTD_HF_ORDERED : 0)
         handler.pointee.queue = immortalCString(queue.name)
         handler.pointee.group = queue.group == "main" ? nil : immortalCString(queue.group)
         handler.pointee.max_in_flight = UInt32(clamping: queue.maxInFlight)

@@ -23,6 +23,10 @@ public struct ServedQueue<State>: Sendable {
     public let group: String
     /// Stage 1: gets each notice that a site distributes.
     public let takesNotices: Bool
+    /// Stage 1: gets the frame `{"delete": URI}` too, once what still waited of that notice was dropped.
+    ///
+    /// Take back what you delivered of it; an older hostd sends none.
+    public let takesDeletes: Bool
     /// Per site at most one worker serves this queue at a time, as it holds a login.
     public let isSingleton: Bool
     /// One item in flight per lane: the next one starts when the last is settled.
@@ -42,6 +46,7 @@ public struct ServedQueue<State>: Sendable {
         _ name: String,
         group: String = "main",
         takesNotices: Bool = false,
+        takesDeletes: Bool = false,
         isSingleton: Bool = false,
         isOrdered: Bool = false,
         maxInFlight: Int = 1,
@@ -52,6 +57,7 @@ public struct ServedQueue<State>: Sendable {
         self.name = name
         self.group = group
         self.takesNotices = takesNotices
+        self.takesDeletes = takesDeletes
         self.isSingleton = isSingleton
         self.isOrdered = isOrdered
         self.maxInFlight = maxInFlight

@@ -54,6 +54,8 @@ package struct HandlerDescriptor: Codable, Hashable, Sendable {
     package var group: GroupName
     /// Gets each notice that a site distributes.
     package var takesNotices: Bool
+    /// Gets the delete frames of a site's notices.
+    package var takesDeletes: Bool
     /// Per site at most one worker serves this queue at a time.
     package var isSingleton: Bool
     /// One item in flight per lane.
@@ -69,6 +71,7 @@ package struct HandlerDescriptor: Codable, Hashable, Sendable {
         queue: QueueName,
         group: GroupName = .main,
         takesNotices: Bool = false,
+        takesDeletes: Bool = false,
         isSingleton: Bool = false,
         isOrdered: Bool = false,
         maxInFlight: Int = 1,
@@ -78,11 +81,28 @@ package struct HandlerDescriptor: Codable, Hashable, Sendable {
         self.queue = queue
         self.group = group
         self.takesNotices = takesNotices
+        self.takesDeletes = takesDeletes
         self.isSingleton = isSingleton
         self.isOrdered = isOrdered
         self.maxInFlight = maxInFlight
         self.timeoutMs = timeoutMs
         self.maxAttempts = maxAttempts
+    }
+
+    /// An older hostd wrote no `takesDeletes`, into `descriptors.json` and at a handover.
+    package init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            queue: try members.decode(QueueName.self, forKey: .queue),
+            group: try members.decode(GroupName.self, forKey: .group),
+            takesNotices: try members.decode(Bool.self, forKey: .takesNotices),
+            takesDeletes: try members.decodeIfPresent(Bool.self, forKey: .takesDeletes) ?? false,
+            isSingleton: try members.decode(Bool.self, forKey: .isSingleton),
+            isOrdered: try members.decode(Bool.self, forKey: .isOrdered),
+            maxInFlight: try members.decode(Int.self, forKey: .maxInFlight),
+            timeoutMs: try members.decode(Int.self, forKey: .timeoutMs),
+            maxAttempts: try members.decode(Int.self, forKey: .maxAttempts)
+        )
     }
 }
 

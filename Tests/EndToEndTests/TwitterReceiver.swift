@@ -8,6 +8,7 @@ final class TwitterReceiver: Sendable {
     /// One request, as it was judged and answered.
     struct Line: Sendable {
         let account: String
+        let method: String
         let path: String
         let isValid: Bool
         let why: String?
@@ -64,6 +65,7 @@ final class TwitterReceiver: Sendable {
             let json = try JSON.parse(text)
             return Line(
                 account: json["case"].text ?? "",
+                method: json["method"].text ?? "",
                 path: json["path"].text ?? "",
                 isValid: json["valid"] == .bool(true),
                 why: json["why"].text,

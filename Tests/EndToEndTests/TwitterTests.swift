@@ -81,6 +81,31 @@ extension EndToEnd {
             #expect(try await installation.stop() == .status(0))
         }
 
+        @Test("One delete frame to the queue notice deletes the statuses", arguments: ["2", "1.1"])
+        func deletion(api: String) async throws {
+            let receiver = try await TwitterReceiver()
+            let installation = try Installation(.init(plugins: ["twitter": receiver.section("api: \"\(api)\"")]))
+            try await installation.start()
+            try await installation.connect(["plain", "other"])
+            for id in 1...2 { try await installation.post(notice: id) }
+            try await eventually("the posts", within: .seconds(60), every: .milliseconds(100)) {
+                let found = try await installation.accounts(ofNotice: 1)
+                return ["plain", "other"].allSatisfy { found[$0]?["state"].text == "delivered" }
+            }
+            try await installation.enqueue("notice", #"{"delete": "\#(Installation.noticeURI(1))"}"#)
+            // An account's requests are in order: the second notice is posted by then too.
+            try await eventually("the deletions", within: .seconds(60), every: .milliseconds(100)) {
+                try ["plain", "other"].allSatisfy { try receiver.lines($0).count == 3 }
+            }
+            for account in ["plain", "other"] {
+                let last = try #require(try receiver.lines(account).last)
+                #expect(last.answer == "done" && last.isValid, "\(account): \(last.why ?? "")")
+                #expect(api == "2" ? last.method == "DELETE" : last.path.hasPrefix("/1.1/statuses/destroy/"))
+            }
+            #expect(try await installation.json("dead", "list")["items"].list.isEmpty)
+            #expect(try await installation.stop() == .status(0))
+        }
+
         @Test("OAuth 2 tokens are refreshed once each; Twitter's clock is taken where ours is wrong")
         func tokensAndClock() async throws {
             let receiver = try await TwitterReceiver()

@@ -165,6 +165,7 @@ struct StepTwoTests {
                     HandlerDescriptor(
                         queue: QueueName(unchecked: "variant"),
                         takesNotices: true,
+                        takesDeletes: true,
                         isSingleton: true,
                         isOrdered: true
                     ),

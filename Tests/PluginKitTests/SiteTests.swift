@@ -65,7 +65,7 @@ import Testing
         #expect(table.struct_size == MemoryLayout<hostd_plugin>.size && String(cString: table.id) == "org.hostd.test")
         let handlers = (0..<Int(table.handler_count)).compactMap { table.handlers[$0]?.pointee }
         #expect(handlers.map { String(cString: $0.queue) } == ["test", "login"])
-        #expect(handlers.map(\.flags) == [HOSTD_HF_NOTICE, HOSTD_HF_SINGLETON | HOSTD_HF_ORDERED])
+        #expect(handlers.map(\.flags) == [HOSTD_HF_NOTICE | HOSTD_HF_DELETE, HOSTD_HF_SINGLETON | HOSTD_HF_ORDERED])
         #expect(handlers[0].group == nil && String(cString: handlers[1].group) == "xmpp")
         #expect(handlers.map(\.max_in_flight) == [3, 1] && handlers.map(\.timeout_ms) == [1500, 0])
         #expect(handlers.map(\.max_attempts) == [7, 0])

@@ -14,7 +14,14 @@ struct TestPlugin: Plugin {
     ]
     static let outputs = ["testin"]
     static let queues: [ServedQueue<TestSite>] = [
-        ServedQueue("test", takesNotices: true, maxInFlight: 3, timeout: .milliseconds(1500), maxAttempts: 7) {
+        ServedQueue(
+            "test",
+            takesNotices: true,
+            takesDeletes: true,
+            maxInFlight: 3,
+            timeout: .milliseconds(1500),
+            maxAttempts: 7
+        ) {
             TestHandler($0)
         },
         ServedQueue("login", group: "xmpp", isSingleton: true, isOrdered: true) { TestHandler($0) },

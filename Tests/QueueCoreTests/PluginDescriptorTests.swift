@@ -9,7 +9,12 @@ import Testing
         version: "1.2",
         abi: ABIVersion(major: 1, needMinor: 2, builtMinor: 3),
         handlers: [
-            HandlerDescriptor(queue: QueueName(unchecked: "omb"), takesNotices: true, maxInFlight: 2),
+            HandlerDescriptor(
+                queue: QueueName(unchecked: "omb"),
+                takesNotices: true,
+                takesDeletes: true,
+                maxInFlight: 2
+            ),
             HandlerDescriptor(
                 queue: QueueName(unchecked: "ombout"),
                 group: GroupName(unchecked: "slow"),
@@ -44,12 +49,22 @@ import Testing
         #expect(try roundTrip(bare) == bare)
     }
 
+    @Test("What an older hostd wrote, which knew of no delete frames, is read")
+    func older() throws {
+        let text = String(decoding: try JSONEncoder().encode(full), as: UTF8.self)
+        let older = text.replacing(/,"takesDeletes":(true|false)|"takesDeletes":(true|false),/, with: "")
+        #expect(!older.contains("takesDeletes"))
+        var expected = full
+        expected.handlers[0].takesDeletes = false
+        #expect(try JSONDecoder().decode(PluginDescriptor.self, from: Data(older.utf8)) == expected)
+    }
+
     @Test("A handler is of the group main, one in flight, with the host's defaults, unless it says otherwise")
     func defaults() {
         let handler = HandlerDescriptor(queue: .notice)
         #expect(handler.group == .main && handler.maxInFlight == 1)
         #expect(handler.timeoutMs == 0 && handler.maxAttempts == 0)
-        #expect(!handler.takesNotices && !handler.isSingleton && !handler.isOrdered)
+        #expect(!handler.takesNotices && !handler.takesDeletes && !handler.isSingleton && !handler.isOrdered)
     }
 
     @Test("The version's members have the names of the ABI's note")

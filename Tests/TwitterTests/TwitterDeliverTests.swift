@@ -176,6 +176,31 @@ import Testing
         #expect(await host.expand(frame).staged.isEmpty)
     }
 
+    @Test("A notice that is deleted while it is being posted: its status is deleted behind the post, or told of")
+    func deletionOfWhatIsPosted() async throws {
+        let frame = FakeItem(queue: "twitter", #"{"delete": "\#(TwitterFixture.uri)"}"#)
+        let host = try await TwitterFixture.host(TwitterFixture.account())
+        let post = try #require(await host.expand(TwitterFixture.notice()).staged.first)
+        // No answer: the mark stays, without an id.
+        host.http.answer(inTurn: .fail(.timeout, sent: true))
+        #expect(await host.deliver(post).outcome.verdict == .retry)
+        let deletion = try #require(await host.expand(frame).staged.first)
+        #expect(deletion.target == post.target)
+        let unknown = await host.deliver(deletion).outcome
+        #expect(unknown.verdict == .discard && unknown.isKept && unknown.text.contains("look at the account"))
+        #expect(host.http.requests.count == 1)
+        // The post had an answer after the deletion was staged.
+        host.http.answer { _ in TwitterFixture.posted("77") }
+        #expect(await host.deliver(post).outcome == .done)
+        host.http.answer(inTurn: .respond(200, body: #"{"data": {"deleted": true}}"#))
+        #expect(await host.deliver(deletion).outcome == .done)
+        #expect(host.http.requests.last?.method == "DELETE")
+        #expect(host.http.requests.last?.url == "https://api.x.com/2/tweets/77")
+        // It was not carried out at all: nothing is left to do.
+        #expect(await host.deliver(deletion).outcome == .done)
+        #expect(host.http.requests.count == 3)
+    }
+
     @Test("An account that isn't connected any more, and items that stage 1 can't have made")
     func gone() async throws {
         let host = try await TwitterFixture.host(TwitterFixture.account())
@@ -213,7 +238,7 @@ import Testing
         (post.latitude, post.longitude) = (1.5, -2)
         let job = TwitterJob(notice: "n", author: "a", .post(post))
         #expect(TwitterJob(job.bytes) == job)
-        let deletion = TwitterJob(notice: "n", author: "a", .delete(id: "7", isRepeat: uri != nil))
+        let deletion = TwitterJob(notice: "n", author: "a", .delete(id: uri == nil ? nil : "7", isRepeat: uri != nil))
         #expect(TwitterJob(deletion.bytes) == deletion)
     }
 }

@@ -137,7 +137,8 @@ final class BrokerCore {
                     try stored.distribute(item, distribution, transaction, nowMs: now, dedupeSince: since)
                     continue
                 }
-                // A notice put on a stage-1 queue directly is found by its number too.
+                // A notice that waits to be distributed, or was put on a stage-1 queue directly, is found by its number
+                // and its delete frame too.
                 if item.notice == nil, item.dead == nil, takesNotices.contains(item.queue),
                     let identity = NoticeIdentity(item.payload)
                 {
@@ -166,7 +167,7 @@ final class BrokerCore {
     }
 
     private var takesNotices: Set<String> {
-        Set(directory.noticeQueues.map(\.rawValue))
+        Set((directory.noticeQueues + [.notice]).map(\.rawValue))
     }
 
     func arrived(_ stored: StoredItems) {

@@ -7,11 +7,16 @@ import QueueStore
 /// What becomes of an item of the queue `notice`, inside the transaction that takes it off the queue: one item on the
 /// stage-1 queue of every plugin that its site enables for notices (docs/decisions/0005).
 ///
+/// A delete frame drops what still waits of its notice, wherever that is, and goes to the plugins that want to hear of it
+/// to take back the rest: behind what they have delivered, and nothing of the notice is staged after it.
+///
 /// A value, so that it can be carried to the store's thread.
 struct NoticeDistribution: Sendable {
     private let site: String
     /// One for each stage-1 queue, without its frame.
     private let templates: [Incoming]
+    /// The same for delete frames.
+    private let deletes: [Incoming]
     private let wallMs: Int64
     private let steadyMs: Int64
     private let dedupeSince: Int64
@@ -19,9 +24,12 @@ struct NoticeDistribution: Sendable {
     init(site: String, enqueuedMs: Int64, core: BrokerCore) {
         self.site = site
         // Of a site that is configured: what waits for one that isn't is not handed out.
-        templates = core.directory.noticeQueues(of: SiteName(unchecked: site)).map {
-            core.own(site: site, queue: $0.rawValue, payload: [], nowMs: enqueuedMs)
+        let name = SiteName(unchecked: site)
+        func template(_ queue: QueueName) -> Incoming {
+            core.own(site: site, queue: queue.rawValue, payload: [], nowMs: enqueuedMs)
         }
+        templates = core.directory.noticeQueues(of: name).map(template)
+        deletes = core.directory.deleteQueues(of: name).map(template)
         wallMs = core.clock.wallMs
         steadyMs = core.clock.steadyMs
         dedupeSince = wallMs - core.configuration.dedupeWindowMs
@@ -38,7 +46,10 @@ struct NoticeDistribution: Sendable {
     {
         switch NoticeFrame(row.payload) {
         case .bad(let text): return try bury(row, .badFrame, text, counts, transaction, &stored)
-        case .delete(let uri): stored.dropped += try transaction.dropNotice(site: site, uri: uri, nowMs: wallMs)
+        case .delete(let uri):
+            stored.dropped += try transaction.dropNotice(site: site, uri: uri, nowMs: wallMs)
+            // Not among the notice's items: a second delete frame must not drop what the first one is doing.
+            try stage(deletes, row, notice: nil, transaction, &stored)
         case .distribute(let identity):
             let notice = try transaction.notice(
                 site: site,
@@ -46,16 +57,26 @@ struct NoticeDistribution: Sendable {
                 uri: identity.uri,
                 nowMs: wallMs
             )
-            for var item in templates {
-                item.payload = row.payload
-                item.notice = notice
-                item.priority = row.rank.priority
-                item.expiresMs = row.expiresMs
-                try stored.add(item, transaction, nowMs: steadyMs, dedupeSince: dedupeSince)
-            }
+            try stage(templates, row, notice: notice, transaction, &stored)
         }
         try transaction.finish(row.id, nowMs: wallMs)
         stored.distributed.append((row, false))
+    }
+
+    private func stage(
+        _ templates: [Incoming],
+        _ row: StoredItem,
+        notice: Int64?,
+        _ transaction: StoreTransaction,
+        _ stored: inout StoredItems
+    ) throws(QueueStoreError) {
+        for var item in templates {
+            item.payload = row.payload
+            item.notice = notice
+            item.priority = row.rank.priority
+            item.expiresMs = row.expiresMs
+            try stored.add(item, transaction, nowMs: steadyMs, dedupeSince: dedupeSince)
+        }
     }
 
     private func bury(

@@ -65,7 +65,8 @@ final class NoticeDistributor: Consumer {
         let me = NIOLoopBound((self, item), eventLoop: core.loop)
         core.store.write(as: .intake) { (transaction) throws(QueueStoreError) in
             var stored = StoredItems()
-            try distribution.run(row, counts, transaction, &stored)
+            // A delete frame of a higher priority took it away.
+            if try transaction.isWaiting(row.id) { try distribution.run(row, counts, transaction, &stored) }
             return stored
         } completion: { result in
             let (distributor, item) = me.value

@@ -87,10 +87,15 @@ package struct SiteDirectory: Sendable {
     package var noticeQueues: [QueueName] { handlers.values.filter(\.descriptor.takesNotices).map(\.descriptor.queue) }
 
     /// The stage-1 queues that get a site's notices, in order of plugin.
-    package func noticeQueues(of site: SiteName) -> [QueueName] {
+    package func noticeQueues(of site: SiteName) -> [QueueName] { queues(of: site, where: \.takesNotices) }
+
+    /// The stage-1 queues that get the delete frames of a site's notices, in order of plugin.
+    package func deleteQueues(of site: SiteName) -> [QueueName] { queues(of: site, where: \.takesDeletes) }
+
+    private func queues(of site: SiteName, where isMeant: (HandlerDescriptor) -> Bool) -> [QueueName] {
         guard let site = byName[site.rawValue] else { return [] }
         return handlers.values
-            .filter { $0.descriptor.takesNotices && site.plugins.contains($0.plugin) }
+            .filter { isMeant($0.descriptor) && site.plugins.contains($0.plugin) }
             .sorted { ($0.plugin, $0.descriptor.queue) < ($1.plugin, $1.descriptor.queue) }
             .map(\.descriptor.queue)
     }

@@ -86,7 +86,8 @@ static int32_t site_open(void *state, const hostd_site_opening *opening, void **
 static void site_drain(void *state, int64_t deadline_ms) { (void)state, (void)deadline_ms; }
 
 static const hostd_handler first = {
-    HANDLER_SIZE, HOSTD_HF_NOTICE | HOSTD_HF_SINGLETON | HOSTD_HF_ORDERED, QUEUE, GROUP, 0, 0, 0, 0, handle, NULL };
+    HANDLER_SIZE, HOSTD_HF_NOTICE | HOSTD_HF_SINGLETON | HOSTD_HF_ORDERED | HOSTD_HF_DELETE, QUEUE, GROUP, 0, 0, 0, 0,
+    handle, NULL };
 static const hostd_handler second = {
     sizeof(hostd_handler), 0, OTHER_QUEUE, "other", 64, 30000, 5, 0, HANDLE, NULL };
 static const hostd_handler *const handlers[] = { &first, &second };
