@@ -57,7 +57,7 @@ test-asan: ## the unit tests under AddressSanitizer
 	@echo '==> building and running the unit tests under AddressSanitizer...'
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --scratch-path .build-asan --sanitize=address $(UNIT)
 
-bench: ## measure against Sidekiq and wrk, side by side (ROWS=fanout,noop QUICK=1 RABBITMQ=1 PROFILE=1)
+bench: ## measure against Sidekiq, slixmpp, libmemcached and wrk, side by side (ROWS=fanout,noop QUICK=1 RABBITMQ=1 PROFILE=1)
 	@scripts/install-packages build bench $(if $(RABBITMQ),rabbitmq) $(if $(PROFILE),profile)
 	@$(MAKE) --no-print-directory build $(if $(PROFILE),STRIP=)
 	@exec Benchmarks/run $(if $(ROWS),--rows $(ROWS)) \

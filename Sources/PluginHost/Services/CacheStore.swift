@@ -15,7 +15,7 @@ package struct CacheServer: Hashable, Sendable {
 }
 
 /// What a plugin asks of the cache.
-enum CacheRequest: Sendable {
+enum CacheRequest: Sendable, Equatable {
     case get
     /// `ttl` in seconds; 0 = no limit.
     case set([UInt8], ttl: UInt32, onlyIfAbsent: Bool)

@@ -6,8 +6,8 @@ import PluginABI
 
 /// `hostd.cache/1` where servers are set up: one connection to each for the whole worker, on a thread of its own.
 ///
-/// What is asked while the thread is at work goes out behind it without a further wake-up, and answers come back to the
-/// loop by dozens.
+/// What is asked while the thread is at work goes out behind it without a further wake-up, in as few rounds as it takes
+/// (`CacheRounds`), and answers come back to the loop by hundreds.
 ///
 /// `@unchecked Sendable`: `client` is used on `thread` alone, the rest is behind the lock.
 final class MemcachedCache: CacheStore, @unchecked Sendable {
@@ -18,7 +18,7 @@ final class MemcachedCache: CacheStore, @unchecked Sendable {
     }
 
     /// So many answers are told together at most, that the plugin may go on meanwhile.
-    private static let answersPerTurn = 64
+    private static let answersPerTurn = 256
 
     private let loop: any EventLoop
     private let thread = DispatchQueue(label: "hostd.cache")
@@ -68,13 +68,23 @@ final class MemcachedCache: CacheStore, @unchecked Sendable {
             while told < jobs.count {
                 let part = jobs[told..<min(told + Self.answersPerTurn, jobs.count)]
                 told = part.endIndex
-                let answers = part.map { job in
-                    client?.perform(job.request, key: job.key) ?? CacheAnswer(status: HOSTD_E_FAIL)
-                }
+                let answers = Self.answers(to: part, by: client)
                 // The plugin is gone by then, perhaps; its operations are too.
                 guard !lock.withLock({ isShutDown }) else { return }
                 loop.execute { for (job, answer) in zip(part, answers) { job.done.value(answer) } }
             }
         }
+    }
+
+    private static func answers(to jobs: ArraySlice<Job>, by client: MemcachedClient?) -> [CacheAnswer] {
+        var answers = [CacheAnswer](repeating: CacheAnswer(status: HOSTD_E_FAIL), count: jobs.count)
+        guard let client else { return answers }
+        var rounds = CacheRounds()
+        for job in jobs { rounds.add(job.request, key: job.key) }
+        for round in rounds.rounds {
+            let answer = client.perform(round.combined, key: round.key)
+            for (index, member) in round.members.enumerated() { answers[member] = round.answer(answer, at: index) }
+        }
+        return answers
     }
 }
