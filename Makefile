@@ -7,6 +7,7 @@ SOURCES := Sources Plugins Tests Package.swift
 PREFIX ?= /usr/local
 # Test cases side by side: end-to-end tests start processes of their own, so a few a core are enough.
 TEST_WIDTH ?= 4
+WIDTH = SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH)
 # `make build STRIP=` keeps the symbols, for perf.
 STRIP ?= -Xlinker -s
 # `make test FILTER=QueueStoreTests` runs some only.
@@ -28,8 +29,7 @@ test: ## everything: builds, then unit, contract, interop and kill tests
 	$(toolchain)
 	@scripts/install-packages build test
 	@echo '==> building and running the tests (the first time takes some minutes)...'
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) \
-	    $(SWIFT) test --disable-xctest $(if $(FILTER),--filter $(FILTER))
+	$(WIDTH) $(SWIFT) test --disable-xctest $(if $(FILTER),--filter $(FILTER))
 
 # Half an hour of random faults; `make soak SOAK_SECONDS=86400` for a day. HOSTD_TEST_SEED repeats a run.
 SOAK_SECONDS ?= 1800
@@ -48,14 +48,14 @@ test-tsan: ## the unit tests under ThreadSanitizer
 	$(toolchain)
 	@scripts/install-packages build test
 	@echo '==> building and running the unit tests under ThreadSanitizer...'
-	$(SWIFT) test --scratch-path .build-tsan --sanitize=thread -Xlinker --export-dynamic $(UNIT)
+	$(WIDTH) $(SWIFT) test --scratch-path .build-tsan --sanitize=thread -Xlinker --export-dynamic $(UNIT)
 
 # detect_leaks=0: LeakSanitizer counts the test runner's own.
 test-asan: ## the unit tests under AddressSanitizer
 	$(toolchain)
 	@scripts/install-packages build test
 	@echo '==> building and running the unit tests under AddressSanitizer...'
-	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --scratch-path .build-asan --sanitize=address $(UNIT)
+	$(WIDTH) ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --scratch-path .build-asan --sanitize=address $(UNIT)
 
 bench: ## measure against Sidekiq, slixmpp, libmemcached and wrk, side by side (ROWS=fanout,noop QUICK=1 RABBITMQ=1 PROFILE=1)
 	@scripts/install-packages build bench $(if $(RABBITMQ),rabbitmq) $(if $(PROFILE),profile)

@@ -16,6 +16,8 @@ import Testing
         let broker = try await BrokerHarness()
         // The store's thread stands still until the gate opens.
         let gate = DispatchSemaphore(value: 0)
+        // A failure must not leave the store's thread, and with it the whole run, waiting.
+        defer { gate.signal() }
         try await broker.onLoop { core in
             core.store.write { (_) throws(QueueStoreError) in
                 gate.wait()
