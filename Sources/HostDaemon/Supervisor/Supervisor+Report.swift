@@ -32,12 +32,11 @@ extension Supervisor {
 
     private func report(of slot: Slot) -> [String: JSONValue] {
         let pid = slot.process?.child.pid ?? 0
-        let plugins = slot.plugins.map(\.rawValue).joined(separator: ",")
         let isWorker = slot.id.role == .worker
         let versions = slot.members.map(\.descriptor.version).joined(separator: ",")
         return [
             "role": .string(slot.id.role.rawValue), "pid": JSONValue(pid),
-            "plugin": isWorker ? .string(plugins) : .null,
+            "plugin": isWorker ? .string(slot.pluginList) : .null,
             "version": isWorker ? .string(versions) : JSONValue(slot.process?.version),
             "group": isWorker ? .string(slot.id.unit) : .null,
             "generation": isWorker ? JSONValue(slot.id.generation) : .null,

@@ -269,7 +269,7 @@ extension Supervisor {
             slots[.broker]?.process?.link?.send(.workerExited(pid: process.child.pid, cause: text))
         }
         if id.role == .worker, !isPlanned {
-            let plugins = slots[id]?.plugins.map(\.rawValue).joined(separator: ",") ?? ""
+            let plugins = slots[id]?.pluginList ?? ""
             deaths[DeathKey(plugins: plugins, cause: cause.label), default: 0] += 1
         }
         let isTooLarge = id.role == .worker && cause == .exited(status: ExitStatus.memoryLimitPassed)

@@ -13,6 +13,9 @@ extension Slot {
 
     var plugins: [PluginName] { members.map(\.plugin) }
 
+    /// For metrics and people.
+    var pluginList: String { plugins.map(\.rawValue).joined(separator: ",") }
+
     /// Serves a queue that has one worker per site.
     var servesSingleton: Bool {
         if case .worker(let worker) = configuration { worker.hasSingleton } else { false }

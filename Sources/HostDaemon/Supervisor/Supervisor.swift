@@ -40,6 +40,7 @@ actor Supervisor {
     var renewals: [SlotID: Renewals] = [:]
     /// Workers that were too large to begin.
     var barred: [SlotID: Barred] = [:]
+    var growth = GrowthLog()
     var hunts = Hunts()
     var troubles = SiteTroubles()
     /// Code whose roll-out was undone: not tried again before the file changes, or somebody asks for a restart.
