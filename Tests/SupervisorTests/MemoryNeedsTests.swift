@@ -42,12 +42,12 @@ import Testing
         let advice = "fewer of them (workers.count, queue.breakout, workers.isolate: group), or more memory."
         #expect(
             needs(resident: 768) == [
-                "hostd's processes use 768 MiB of the 1.0 GiB that it may use, with 4 workers: \(advice)"
+                "hostd's processes use 768 MiB of the 1 GiB that it may use, with 4 workers: \(advice)"
             ]
         )
         #expect(
             needs(workers: 17) == [
-                "17 workers want at least 64 MiB each, more than the 1.0 GiB that hostd may use: \(advice)"
+                "17 workers want at least 64 MiB each, more than the 1 GiB that hostd may use: \(advice)"
             ]
         )
         #expect(needs(resident: 900, workers: 17).count == 1)

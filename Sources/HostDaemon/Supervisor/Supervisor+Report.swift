@@ -2,6 +2,7 @@
 import Control
 import Glibc
 import HostConfig
+import Logging
 import QueueCore
 import Telemetry
 
@@ -140,6 +141,15 @@ extension Supervisor {
     private func startFailure(of plugin: PluginName) -> String? {
         slots.values.filter { $0.plugins.contains(plugin) }.sorted { $0.id.index < $1.id.index }
             .lazy.compactMap(\.startFailure).first
+    }
+
+    /// Of a process, for the log.
+    func metadata(_ id: SlotID, _ pid: Int32?, _ reason: String? = nil) -> Logger.Metadata {
+        var metadata: Logger.Metadata = ["process": "\(id)"]
+        if let pid { metadata["pid"] = "\(pid)" }
+        if id.role == .worker { metadata["generation"] = "\(id.generation)" }
+        if let reason { metadata["reason"] = "\(reason)" }
+        return metadata
     }
 
     var ownSamples: [MetricSample] {
