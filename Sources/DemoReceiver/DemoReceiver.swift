@@ -40,7 +40,7 @@ struct DemoReceiver: AsyncParsableCommand {
     @Option(help: "The author in those recipients.")
     var author = "http://demo.example/user/1"
 
-    @Option(help: "Appends \"PATH NOTICE\" to this file for each notice taken, before it is answered.")
+    @Option(help: "Appends \"PATH NOTICE MILLISECONDS\" to this file for each notice taken, before it is answered.")
     var log: String?
 
     @OptionGroup(title: "Faults")

@@ -54,10 +54,11 @@ final class Ledger: Sendable {
     /// Throws if the log can't be written: then the notice isn't taken.
     func take(path: String, notice: String) throws {
         try state.withLock { state in
-            try log?.append("\(path) \(notice)")
+            let moment = Date().timeIntervalSince1970
+            try log?.append("\(path) \(notice) \(Int64(moment * 1000))")
             state.counts.valid += 1
             if !state.taken.insert("\(path) \(notice)").inserted { state.counts.duplicates += 1 }
-            state.counts.bySecond["\(Int(Date().timeIntervalSince1970))", default: 0] += 1
+            state.counts.bySecond["\(Int(moment))", default: 0] += 1
         }
     }
 

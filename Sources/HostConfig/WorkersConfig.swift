@@ -35,7 +35,7 @@ package struct WorkersConfig: Hashable, Sendable {
     /// What `auto` is on a machine that has plenty.
     static let mostMemory = ByteCount.mebibytes(512)
     /// Less than that no plugin can be expected to make do with.
-    static let leastMemory = ByteCount.mebibytes(64)
+    package static let leastMemory = ByteCount.mebibytes(64)
 
     /// `auto`: so many workers of a plugin leave a quarter of the memory to the others.
     ///

@@ -31,6 +31,18 @@ import Testing
         #expect(throws: Never.self) { try RawClient(path: path) }
     }
 
+    @Test("A socket of somebody else is neither used nor removed")
+    func foreign() throws {
+        try #require(geteuid() == 0, "only root can make a file somebody else's: run the tests in the container")
+        let directory = try TemporaryDirectory()
+        let path = directory.path + "/control.sock"
+        close(try RawClient.bindOnly(path: path))
+        #expect(chown(path, 4711, 4711) == 0)
+        #expect(throws: ControlError.foreign(path: path, owner: 4711)) { try ListeningSocket.unix(path) }
+        var status = stat()
+        #expect(lstat(path, &status) == 0 && status.st_uid == 4711)
+    }
+
     @Test("A file that is no socket is left alone")
     func notASocket() throws {
         let directory = try TemporaryDirectory()

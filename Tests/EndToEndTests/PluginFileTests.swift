@@ -88,6 +88,14 @@ extension EndToEnd {
                 try files.removeItem(atPath: folder)
                 try files.moveItem(atPath: folder + ".away", toPath: folder)
             }
+            // Not even root can read that.
+            try await check("Too many levels of symbolic links") {
+                try files.moveItem(atPath: folder, toPath: folder + ".away")
+                try files.createSymbolicLink(atPath: folder, withDestinationPath: folder)
+            } mend: {
+                try files.removeItem(atPath: folder)
+                try files.moveItem(atPath: folder + ".away", toPath: folder)
+            }
             try await check("there is no omb.so in plugins.d") {
                 try files.moveItem(atPath: folder + "/omb.so", toPath: folder + "/omb.so.away")
             } mend: {

@@ -67,15 +67,22 @@ final class Receiver: Sendable {
         let text = FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) } ?? ""
         return text.split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
-            guard words.count == 2, words[1] == Installation.noticeURI(id) else { return nil }
+            guard words.count == 3, words[1] == Installation.noticeURI(id) else { return nil }
             return words[0].split(separator: "/").dropFirst().first.flatMap { Int($0) }
         }
     }
 
-    /// How often each target has taken each notice: by the lines of the log.
-    func takenLines() -> [Substring: Int] {
+    /// How often each target has taken each notice, by "PATH NOTICE".
+    func takenLines() -> [String: Int] { arrivals().mapValues(\.count) }
+
+    /// When each target has taken each notice, in Unix milliseconds, by "PATH NOTICE".
+    func arrivals() -> [String: [Int64]] {
         let text = FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        return text.split(separator: "\n").reduce(into: [:]) { $0[$1, default: 0] += 1 }
+        return text.split(separator: "\n").reduce(into: [:]) { arrivals, line in
+            let words = line.split(separator: " ")
+            guard words.count == 3, let moment = Int64(words[2]) else { return }
+            arrivals["\(words[0]) \(words[1])", default: []].append(moment)
+        }
     }
 
     /// Waits until that many targets have taken the notice.

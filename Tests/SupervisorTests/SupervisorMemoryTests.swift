@@ -71,6 +71,21 @@ import Testing
         #expect(try await fleet.stop() == 0)
     }
 
+    @Test("Workers that grow again and again need a person, and status says so")
+    func again() async throws {
+        let memory = FakeMemory()
+        let fleet = try Fleet(config: Self.config, memory: memory)
+        try await fleet.waitForWorkers(2)
+        for round in 1...3 {
+            memory.set(101, of: try #require(fleet.lines("omb-0", "ready").last?.pid))
+            fleet.inbox.put(.memoryDue)
+            try await fleet.wait("omb-0", "ready", count: round + 1)
+        }
+        let needs = await fleet.ask("status").result?["needs"]?.array?.compactMap(\.string) ?? []
+        #expect(needs.contains { $0.hasPrefix("Workers of omb grew past queue.softlimit") }, "\(needs)")
+        #expect(try await fleet.stop() == 0)
+    }
+
     @Test("Past the hard limit it is ended, and the broker hears why")
     func hard() async throws {
         let memory = FakeMemory()

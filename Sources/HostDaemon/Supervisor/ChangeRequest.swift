@@ -25,6 +25,8 @@ struct ChangeRequest {
     var complaints: [String] = []
     /// The sites that it changed.
     var sites: Set<SiteName> = []
+    /// Workers that took the place of others because plugins share them.
+    var replaced = 0
     /// New processes that haven't shown yet whether they start.
     var awaited: Set<SlotID> = []
     /// All that ran already have taken the change in.

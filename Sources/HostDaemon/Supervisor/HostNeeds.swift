@@ -8,6 +8,7 @@ struct HostNeeds: Sendable {
     let plugins: JSONValue
     let sites: JSONValue
     let configErrors: [String]
+    var memory = MemoryNeeds()
 
     var sentences: [String] {
         var all: [String] = []
@@ -30,7 +31,7 @@ struct HostNeeds: Sendable {
             guard let error = site["error"]?.string, !error.isEmpty, !configErrors.contains(error) else { continue }
             all.append("Site \(site["nickname"]?.string ?? "?"): \(error).")
         }
-        return all
+        return all + memory.sentences
     }
 
     private static let silence = "The broker doesn't answer: hostd starts it again by itself; its log says why."

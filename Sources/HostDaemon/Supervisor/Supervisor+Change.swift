@@ -120,6 +120,7 @@ extension Supervisor {
         let told = reconcile()
         change?.isApplied = true
         change?.awaited = Set(slots.keys.filter { $0.role != .console }).subtracting(before)
+        if case .update = kind { change?.replaced = replacing(change?.awaited ?? [], among: before) }
         retrySites()
         switch kind {
         case .update:

@@ -73,7 +73,8 @@ extension Supervisor {
         let needs = HostNeeds(
             plugins: pluginsReport,
             sites: sitesReport,
-            configErrors: configErrors.sorted { $0.key < $1.key }.flatMap(\.value)
+            configErrors: configErrors.sorted { $0.key < $1.key }.flatMap(\.value),
+            memory: memoryNeeds
         )
         guard let broker = slots[.broker]?.readyLink else {
             return reply.succeed(needs.status(own: own, brokers: nil))

@@ -21,6 +21,7 @@ extension Supervisor {
             if bytes > limits.hard.bytes {
                 let why = "its memory was \(Figures.bytes(bytes)), past workers.memory_limit (\(limits.hard))"
                 logger.warning("process is too large", metadata: metadata(id, process.child.pid, why))
+                growth.note(slot.pluginList, at: now)
                 feed(.hang, to: id, killReason: why)
             } else if bytes > limits.soft.bytes {
                 let why =
@@ -43,6 +44,7 @@ extension Supervisor {
                 now: now
             )
         else { return }
+        growth.note(slot.pluginList, at: now)
         logger.info("a fresh process takes this one's place", metadata: metadata(id, slot.process?.child.pid, why))
         reconcile()
     }
@@ -75,6 +77,19 @@ extension Supervisor {
             logger.warning("the fresh process can't start, the large one goes on", metadata: metadata(id, nil))
         }
         reconcile()
+    }
+
+    var memoryNeeds: MemoryNeeds {
+        let workers = slots.values.filter { $0.id.role == .worker && !$0.id.isHunter && $0.machine.state != .draining }
+        let pids = slots.values.compactMap { $0.process?.child.pid } + [getpid()]
+        return MemoryNeeds(
+            outgrown: growth.lately(at: now),
+            softLimit: deployment.memoryLimits.soft.bytes,
+            resident: pids.reduce(0) { $0 + Int64(options.residentBytes($1) ?? 0) },
+            workers: Int64(workers.count),
+            least: WorkersConfig.leastMemory.bytes,
+            available: MemorySize.available()?.bytes
+        )
     }
 
     // MARK: Too large from the start

@@ -108,6 +108,9 @@ extension Supervisor {
         ).filter(isWanted)
         let workers = (plan.workers + rolled + hunters).map(shuttingSites)
         for (id, worker) in places(of: workers) { wanted[id] = .worker(worker) }
+        lingering = lingering(beside: wanted)
+        for (id, worker) in lingering { wanted[id] = .worker(worker) }
+        planned = Set(wanted.keys)
         for id in slots.keys where wanted[id] == nil { feed(.drain, to: id) }
         var told: [ChildLink] = []
         for (id, configuration) in wanted.sorted(by: { $0.key.startOrder < $1.key.startOrder }) {

@@ -2,6 +2,7 @@
 import Control
 import Glibc
 import HostConfig
+import Logging
 import QueueCore
 import Telemetry
 
@@ -32,12 +33,11 @@ extension Supervisor {
 
     private func report(of slot: Slot) -> [String: JSONValue] {
         let pid = slot.process?.child.pid ?? 0
-        let plugins = slot.plugins.map(\.rawValue).joined(separator: ",")
         let isWorker = slot.id.role == .worker
         let versions = slot.members.map(\.descriptor.version).joined(separator: ",")
         return [
             "role": .string(slot.id.role.rawValue), "pid": JSONValue(pid),
-            "plugin": isWorker ? .string(plugins) : .null,
+            "plugin": isWorker ? .string(slot.pluginList) : .null,
             "version": isWorker ? .string(versions) : JSONValue(slot.process?.version),
             "group": isWorker ? .string(slot.id.unit) : .null,
             "generation": isWorker ? JSONValue(slot.id.generation) : .null,
@@ -141,6 +141,15 @@ extension Supervisor {
     private func startFailure(of plugin: PluginName) -> String? {
         slots.values.filter { $0.plugins.contains(plugin) }.sorted { $0.id.index < $1.id.index }
             .lazy.compactMap(\.startFailure).first
+    }
+
+    /// Of a process, for the log.
+    func metadata(_ id: SlotID, _ pid: Int32?, _ reason: String? = nil) -> Logger.Metadata {
+        var metadata: Logger.Metadata = ["process": "\(id)"]
+        if let pid { metadata["pid"] = "\(pid)" }
+        if id.role == .worker { metadata["generation"] = "\(id.generation)" }
+        if let reason { metadata["reason"] = "\(reason)" }
+        return metadata
     }
 
     var ownSamples: [MetricSample] {

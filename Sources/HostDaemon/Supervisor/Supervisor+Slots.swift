@@ -36,8 +36,8 @@ extension Supervisor {
             if let process = slots[id]?.process, process.cause == nil { process.child.kill() }
         case .remove:
             slots[id] = nil
-            // It may be wanted at another address.
-            if id == .console { reconcile() }
+            // It may be wanted again by now; the console at another address.
+            if planned.contains(id) || id == .console { reconcile() }
             settle(id)
             shown(id)
             removedForRenewal(id)
@@ -220,6 +220,8 @@ extension Supervisor {
     }
 
     private func becameReady(_ id: SlotID) {
+        // Those that it takes over from may go.
+        if !lingering.isEmpty { reconcile() }
         if id.role == .broker { slots.keys.filter { $0.role == .worker }.forEach { tell($0) } }
         endTrials(id)
         stepRollouts(rolling(id)) { $0.ready(id) }
@@ -269,7 +271,7 @@ extension Supervisor {
             slots[.broker]?.process?.link?.send(.workerExited(pid: process.child.pid, cause: text))
         }
         if id.role == .worker, !isPlanned {
-            let plugins = slots[id]?.plugins.map(\.rawValue).joined(separator: ",") ?? ""
+            let plugins = slots[id]?.pluginList ?? ""
             deaths[DeathKey(plugins: plugins, cause: cause.label), default: 0] += 1
         }
         let isTooLarge = id.role == .worker && cause == .exited(status: ExitStatus.memoryLimitPassed)
@@ -288,13 +290,5 @@ extension Supervisor {
         shown(id, endedBy: text)
         if !process.isInherited { renewed(id, failure: text) }
         if stop != nil { stepStop() }
-    }
-
-    func metadata(_ id: SlotID, _ pid: Int32?, _ reason: String? = nil) -> Logger.Metadata {
-        var metadata: Logger.Metadata = ["process": "\(id)"]
-        if let pid { metadata["pid"] = "\(pid)" }
-        if id.role == .worker { metadata["generation"] = "\(id.generation)" }
-        if let reason { metadata["reason"] = "\(reason)" }
-        return metadata
     }
 }

@@ -13,6 +13,9 @@ extension Slot {
 
     var plugins: [PluginName] { members.map(\.plugin) }
 
+    /// For metrics and people.
+    var pluginList: String { plugins.map(\.rawValue).joined(separator: ",") }
+
     /// Serves a queue that has one worker per site.
     var servesSingleton: Bool {
         if case .worker(let worker) = configuration { worker.hasSingleton } else { false }
@@ -28,6 +31,39 @@ extension Supervisor {
     func rolling(_ id: SlotID) -> [PluginName] {
         guard let slot = slots[id] else { return [] }
         return rollouts.filter { slot.runs($0.key, generation: $0.value.next.generation) }.map(\.key).sorted()
+    }
+
+    /// With `workers.isolate: group` another set of plugins is another process: the old one works on until that is ready.
+    ///
+    /// Not where it serves a singleton queue, which has one worker, and not for code that was given up.
+    func lingering(beside wanted: [SlotID: RoleConfiguration]) -> [SlotID: WorkerConfiguration] {
+        var successors: [String: [WorkerConfiguration]] = [:]
+        var isComing: Set<String> = []
+        for (id, configuration) in wanted {
+            guard case .worker(let worker) = configuration else { continue }
+            successors["\(worker.unit) \(worker.index)", default: []].append(worker)
+            if slots[id]?.machine.isReady != true { isComing.insert("\(worker.unit) \(worker.index)") }
+        }
+        guard !isComing.isEmpty else { return [:] }
+        var all: [SlotID: WorkerConfiguration] = [:]
+        for (id, slot) in slots where wanted[id] == nil && slot.machine.isReady && !slot.id.isHunter {
+            guard case .worker(let old) = slot.configuration, !old.hasSingleton,
+                isComing.contains("\(old.unit) \(old.index)"), let next = successors["\(old.unit) \(old.index)"],
+                !next.contains(where: \.hasSingleton), let worker = old.following(next)
+            else { continue }
+            all[id] = worker
+        }
+        return all
+    }
+
+    /// Of these new workers, those that stand for ones with other plugins beside the same.
+    func replacing(_ new: Set<SlotID>, among before: Set<SlotID>) -> Int {
+        new.count { id in
+            id.role == .worker && !id.isHunter
+                && before.contains { old in
+                    (old.unit, old.index) == (id.unit, id.index) && (old.plugin == nil || id.plugin == nil)
+                }
+        }
     }
 
     /// Breakout entries that no known plugin's queue answers to: once for each that comes up.

@@ -149,6 +149,9 @@ extension Supervisor {
             : "\(Self.counted(plugins.count, "plugin")), \(Self.counted(queues, "queue"))"
         let subject = name ?? Self.counted(sites.count, "site")
         var text = "update \(subject): \(what), \(Self.seconds(now - change.askedAt))"
+        if change.replaced > 0 {
+            text += "; \(Self.counted(change.replaced, "worker")) replaced, as plugins of a group share them"
+        }
         if name == nil, !waitingKeys.isEmpty {
             text += "; waiting for a restart of hostd: \(waitingKeys.joined(separator: ", "))"
         }
@@ -156,7 +159,7 @@ extension Supervisor {
             text,
             [
                 "plugins": JSONValue(plugins.count), "queues": JSONValue(queues),
-                "changed_sites": JSONValue(change.sites.count),
+                "replaced_workers": JSONValue(change.replaced), "changed_sites": JSONValue(change.sites.count),
                 "changed_keys": .array((change.reading?.host.live ?? []).map { .string($0) }),
                 "waiting_for_restart": .array(waitingKeys.map { .string($0) }),
             ]

@@ -40,6 +40,7 @@ actor Supervisor {
     var renewals: [SlotID: Renewals] = [:]
     /// Workers that were too large to begin.
     var barred: [SlotID: Barred] = [:]
+    var growth = GrowthLog()
     var hunts = Hunts()
     var troubles = SiteTroubles()
     /// Code whose roll-out was undone: not tried again before the file changes, or somebody asks for a restart.
@@ -48,6 +49,11 @@ actor Supervisor {
 
     var slots: [SlotID: Slot] = [:]
     var slotOfProcess: [ProcessSerial: SlotID] = [:]
+    /// What the last plan asked for, where it wasn't being drained: one of them that is drained for an earlier plan is
+    /// filled again when it has gone.
+    var planned: Set<SlotID> = []
+    /// Workers that nobody wants any more once others, of the same code beside more or fewer plugins, are ready.
+    var lingering: [SlotID: WorkerConfiguration] = [:]
     var lastSerial = 0
     /// Unplanned ends of workers, by plugin and cause.
     var deaths: [DeathKey: Int] = [:]
