@@ -22,6 +22,8 @@ struct ConsoleServer: Sendable {
 
     /// Many more than people and scrapers need, few enough to bound the memory of whoever holds connections open.
     private static let mostConnections = 256
+    /// From the accepted socket to its handler: some turns of two event loops.
+    private static let handOn = Duration.milliseconds(20)
     /// Who was let in just now has its request on the way.
     private static let courtesy = Duration.milliseconds(200)
     /// An idle browser may hold its connection: it isn't waited for any longer.
@@ -110,6 +112,9 @@ struct ConsoleServer: Sendable {
 
     /// Listens no more; what is being answered is finished.
     func stop() async {
+        // A listener that closes resets whom it has accepted and not handed on yet: it accepts nobody first.
+        try? await listener.setOption(.autoRead, value: false).get()
+        try? await Task.sleep(for: Self.handOn)
         try? await listener.close().get()
         if guests.isAny { try? await Task.sleep(for: Self.courtesy) }
         guests.askToLeave()
