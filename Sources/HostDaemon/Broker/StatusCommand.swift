@@ -65,6 +65,8 @@ extension BrokerCommands {
         let dispatcher = core.dispatcher
         for line in dispatcher.lines.values {
             for source in line.sources.values where source.site != 0 || line.isPlain {
+                // Of a removed site only what is left is shown.
+                guard source.isConfigured || source.claimed > 0 else { continue }
                 rows[Key(queue: line.queue, site: source.site), default: [:]][.done] = 0
             }
         }
