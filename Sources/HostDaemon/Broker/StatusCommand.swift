@@ -37,6 +37,7 @@ extension BrokerCommands {
                             "blocks": commands.describeBlocks(),
                             "needs": .array(needs.sentences.map(JSONValue.string)),
                             "store": commands.store,
+                            "dead_letter_files": commands.deadLetterFiles,
                             "listen": commands.listeners.port.map { JSONValue($0) } ?? .null,
                         ])
                     )
@@ -52,6 +53,16 @@ extension BrokerCommands {
             "max_bytes": core.configuration.maxStoreBytes.map { JSONValue($0) } ?? .null,
             "disk_free_bytes": space.diskFree.map { JSONValue($0) } ?? .null,
             "producers_wait": .bool(core.upkeep.isShort),
+        ])
+    }
+
+    /// null: queue.dead_letter_dir isn't set.
+    private var deadLetterFiles: JSONValue {
+        let files = core.deadFiles
+        guard let path = files.path else { return .null }
+        return .object([
+            "folder": .string(path), "written": JSONValue(files.written), "waiting": JSONValue(files.backlog.waiting),
+            "failed": JSONValue(files.failures), "error": files.failure.map { .string("\($0)") } ?? .null,
         ])
     }
 
