@@ -41,7 +41,8 @@ import WorkerLink
         let enqueued = samples.filter { $0["name"]?.string == "hostd_items_enqueued_total" }
         let found = enqueued.map { sample in
             let labels = sample["labels"]
-            return "\(labels?["queue"]?.string ?? "?") \(labels?["site"]?.string ?? "?") \(Int(sample["value"]?.number ?? 0))"
+            let count = Int(sample["value"]?.number ?? 0)
+            return "\(labels?["queue"]?.string ?? "?") \(labels?["site"]?.string ?? "?") \(count)"
         }
         #expect(Set(found) == ["out  3", " alice 3"])
         #expect(try await letters(broker).count == 6)
