@@ -11,6 +11,8 @@ final class ConfigDocument {
     let folder: String
     let environment: SecretReference.Environment
     private(set) var root: Node?
+    /// As it was read; nil where it couldn't be.
+    private(set) var text: String?
     private(set) var errors: [ConfigError] = []
     /// Dotted, in the order of reading.
     private(set) var knownKeys: [String] = []
@@ -48,6 +50,7 @@ final class ConfigDocument {
     func note(key: String) { knownKeys.append(key) }
 
     private func parse(_ text: String, _ file: String) {
+        self.text = text
         do {
             root = try Parser(yaml: text, encoding: .utf8).singleRoot()
         } catch let error as YamlError {

@@ -44,6 +44,18 @@ package indirect enum ConfigError: Error, Hashable, Sendable, CustomStringConver
         if case .several(let errors) = self { errors.flatMap(\.all) } else { [self] }
     }
 
+    /// What the file says of this key isn't known, or may be meant by another one.
+    func isAbout(_ key: String) -> Bool {
+        switch self {
+        case .unknownKey(_, let suggestion): suggestion == key
+        case .duplicateKey(let place, _), .missingKey(let place, _), .wrongValue(let place, _, _),
+            .secret(let place, _), .conflict(let place, _), .duplicateNickname(let place, _, _):
+            place.key == key
+        case .unreadable, .syntax: false
+        case .several(let errors): errors.contains { $0.isAbout(key) }
+        }
+    }
+
     /// nil where there is none.
     package init?(_ errors: [ConfigError]) {
         guard let first = errors.first else { return nil }

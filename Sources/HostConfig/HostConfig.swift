@@ -44,6 +44,31 @@ package struct HostConfig: Hashable, Sendable {
         return config
     }
 
+    /// For programs that only want to find a hostd that runs: what could be read, and what is wrong with the rest.
+    ///
+    /// Throws where the file doesn't say, or may not say truly, where that hostd has its state.
+    package static func locate(
+        _ path: String?,
+        environment: @escaping SecretReference.Environment = SecretReference.processEnvironment
+    ) throws(ConfigError) -> (config: HostConfig, error: ConfigError?) {
+        let document = document(path, environment)
+        var (config, errors) = read(document)
+        guard let error = ConfigError(errors) else { return (config, nil) }
+        // Where the YAML as a whole is broken, the one line that matters may be well.
+        if document.root == nil {
+            guard let file = document.file, let text = document.text else { throw error }
+            let lines = text.split(whereSeparator: \.isNewline).filter { $0.hasPrefix(stateDirKey + ":") }
+            guard lines.count == (text.contains(stateDirKey) ? 1 : 0) else { throw error }
+            let alone = ConfigDocument(file: file, text: lines.joined(), environment: environment)
+            (config, errors) = read(alone)
+            if !errors.isEmpty { throw error }
+        }
+        if errors.contains(where: { $0.isAbout(stateDirKey) }) { throw error }
+        return (config, error)
+    }
+
+    private static let stateDirKey = "state_dir"
+
     /// hostd.yaml and all of its sites, the errors of all files together: what `hostd --check` and a start need.
     package static func loadAll(
         _ path: String?,
@@ -94,7 +119,7 @@ package struct HostConfig: Hashable, Sendable {
     }
 
     private mutating func read(_ root: ConfigSection) {
-        root.read("state_dir", .path, into: &stateDir)
+        root.read(Self.stateDirKey, .path, into: &stateDir)
         root.read("plugins_dir", .path, into: &pluginsDir)
         root.read("sites_dir", .path, into: &sitesDir)
         workers.read(root.section("workers"))

@@ -7,12 +7,31 @@ import NIOPosix
 struct Installation {
     let config: HostConfig
 
+    /// For commands that need more of the configuration than where hostd is: an error in it ends them.
     static func load(_ global: GlobalOptions) throws -> Installation {
-        Installation(config: try HostConfig.load(global.config))
+        var config = try HostConfig.load(global.config)
+        if let stateDir = global.stateDir { config.stateDir = stateDir }
+        return Installation(config: config)
     }
 
     /// The running hostd.
-    func hostd() async throws -> Hostd { try await Hostd(socket: config.stateDir + "/control.sock") }
+    ///
+    /// It has read its configuration already: what is wrong in the file by now is told, and is no hindrance.
+    static func hostd(_ global: GlobalOptions) async throws -> Hostd {
+        try await Hostd(socket: stateDirectory(global) + "/control.sock")
+    }
+
+    static func stateDirectory(
+        _ global: GlobalOptions,
+        warn: (String) -> Void = Output.complain
+    ) throws -> String {
+        if let stateDir = global.stateDir { return stateDir }
+        let (config, error) = try HostConfig.locate(global.config)
+        if let error {
+            warn("queuectl: warning: \(EntryPoint.sentence(for: error)); asking the hostd in \(config.stateDir)")
+        }
+        return config.stateDir
+    }
 
     var stompSocket: String { config.stateDir + "/stomp.sock" }
     var recipientsPath: String { config.stateDir + "/recipients.db" }

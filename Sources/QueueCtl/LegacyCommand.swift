@@ -41,7 +41,9 @@ struct LegacyCommand: AsyncParsableCommand {
         for argument in arguments {
             if isValue {
                 isValue = false
-            } else if argument == "-s" || argument == "--site" || argument == "--config" {
+            } else if argument == "-s" || argument == "--site" || argument == "--config"
+                || argument == "--state-dir"
+            {
                 isValue = true
             } else if !argument.hasPrefix("-") {
                 return false
@@ -58,7 +60,7 @@ struct LegacyCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let hostd = try await Installation.load(global).hostd()
+        let hostd = try await Installation.hostd(global)
         if update { try await UpdateCommand.perform(site, wait, by: hostd) }
         if restart { try await RestartCommand.perform(wait, by: hostd) }
         // Last: after it nobody is there to be asked.

@@ -42,6 +42,15 @@ struct GlobalOptions: ParsableArguments {
         completion: .file(extensions: ["yaml", "yml"])
     )
     var config: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "hostd's state directory, where the configuration isn't to be asked for it.",
+            valueName: "folder"
+        ),
+        completion: .directory
+    )
+    var stateDir: String?
 }
 
 /// `-s SITE`, where a command may be narrowed to one site.

@@ -13,7 +13,8 @@ extension StoreTransaction {
     /// many rows behind `id`.
     ///
     /// Those with a dedupe key stay until they ended before `keyedBefore` (nil: `before`). Returns the place to go on
-    /// from; nil at the end.
+    /// from; nil at the end, which is where all rows came in later than `before`: in order of id nothing older follows,
+    /// so that a pass looks at what goes and what stays for another reason, not at all of history.
     package func forget(
         before: Int64,
         keyedBefore: Int64? = nil,
@@ -21,31 +22,59 @@ extension StoreTransaction {
         limit: Int
     ) throws(QueueStoreError) -> (removed: Int, next: Int64?) {
         let find = try HotStatement(
-            "SELECT id, state, due, dedupe_hash IS NOT NULL FROM item WHERE id > ? ORDER BY id LIMIT ?",
+            "SELECT id, state, due, dedupe_hash IS NOT NULL, enqueued, seq FROM item WHERE id > ? ORDER BY id LIMIT ?",
             connection
         )
         find.bind(1, id)
         find.bind(2, Int64(limit * 10))
         var old: [Int64] = []
         var last: Int64?
+        var (hasOlder, hasYounger) = (false, false)
         while try find.step() {
             last = find.int(0)
             let isEnded = [StoredState.done.rawValue, StoredState.discarded.rawValue].contains(find.int(1))
             let bound = find.int(3) == 0 ? before : min(before, keyedBefore ?? before)
             if isEnded, find.int(2) < bound { old.append(find.int(0)) }
+            // A requeue keeps the id and starts the age anew: that row, known by its place, says nothing of the next ones.
+            if find.int(5) == find.int(0) {
+                if find.int(4) < before { hasOlder = true } else { hasYounger = true }
+            }
             if old.count == limit { break }
         }
         find.reset()
         for id in old { try remove(id) }
-        if last == nil {
-            let notices = try HotStatement(
-                "DELETE FROM notice WHERE seen < ? AND NOT EXISTS (SELECT 1 FROM item WHERE item.notice = notice.id)",
-                connection
-            )
-            notices.bind(1, before)
-            try notices.run()
+        return (old.count, hasYounger && !hasOlder && old.isEmpty ? nil : last)
+    }
+
+    /// Removes notices that were seen first before `before` and have no items any more, of up to `limit` behind `id`.
+    ///
+    /// Returns the place to go on from; nil at the end.
+    package func forgetNotices(before: Int64, after id: Int64, limit: Int) throws(QueueStoreError) -> Int64? {
+        let find = try HotStatement(
+            """
+            SELECT id, seen < ?1, seen < ?1 AND NOT EXISTS (SELECT 1 FROM item WHERE item.notice = notice.id)
+            FROM notice WHERE id > ?2 ORDER BY id LIMIT ?3
+            """,
+            connection
+        )
+        find.bind(1, before)
+        find.bind(2, id)
+        find.bind(3, Int64(limit))
+        var (old, last, count): ([Int64], Int64?, Int) = ([], nil, 0)
+        var hasOlder = false
+        while try find.step() {
+            count += 1
+            last = find.int(0)
+            if find.int(1) != 0 { hasOlder = true }
+            if find.int(2) != 0 { old.append(find.int(0)) }
         }
-        return (old.count, last)
+        find.reset()
+        let drop = try HotStatement("DELETE FROM notice WHERE id = ?", connection)
+        for id in old {
+            drop.bind(1, id)
+            try drop.run()
+        }
+        return hasOlder && count == limit ? last : nil
     }
 }
 

@@ -69,6 +69,12 @@ final class HotStatement {
         sqlite3_reset(raw)
     }
 
+    /// Runs an UPDATE or DELETE to its end; true where it met a row.
+    func change() throws(QueueStoreError) -> Bool {
+        try run()
+        return sqlite3_changes(sqlite3_db_handle(raw)) > 0
+    }
+
     func reset() { sqlite3_reset(raw) }
 
     func int(_ column: Int32) -> Int64 { sqlite3_column_int64(raw, column) }

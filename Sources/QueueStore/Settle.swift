@@ -8,7 +8,7 @@ final class SettleStatements {
     init(_ connection: OpaquePointer) throws(QueueStoreError) {
         func prepare(_ sql: String) throws(QueueStoreError) -> HotStatement { try HotStatement(sql, connection) }
         // In place: history costs no second row (docs/decisions/0003).
-        finish = try prepare("UPDATE item SET state = 3, due = ? WHERE id = ?")
+        finish = try prepare("UPDATE item SET state = 3, due = ? WHERE id = ? AND state < 3")
         isWaiting = try prepare("SELECT 1 FROM item WHERE id = ? AND state < 3")
         readBody = try prepare("SELECT body FROM item WHERE id = ?")
         remove = try prepare("DELETE FROM item WHERE id = ?")
@@ -26,7 +26,8 @@ final class SettleStatements {
                 + "text = iif(state < 3, NULL, text) WHERE id = ?"
         )
         bury = try prepare(
-            "UPDATE item SET state = ?, due = ?, reason = ?, text = ?, attempts = ?, kills = ?, maybe = ? WHERE id = ?"
+            "UPDATE item SET state = ?, due = ?, reason = ?, text = ?, attempts = ?, kills = ?, maybe = ? "
+                + "WHERE id = ? AND state < 3"
         )
         promote = try prepare("UPDATE item SET state = 0, seq = ? WHERE id = ?")
     }
@@ -50,7 +51,30 @@ extension StoreTransaction {
     package func finish(_ id: Int64, nowMs: Int64) throws(QueueStoreError) {
         settleStatements.finish.bind(1, nowMs)
         settleStatements.finish.bind(2, id)
-        try settleStatements.finish.run()
+        if try !settleStatements.finish.change() { try finishBuried(id, nowMs: nowMs) }
+    }
+
+    /// A delete frame or an operator buried it while it was being delivered: it is no dead letter, nor was it dropped.
+    private func finishBuried(_ id: Int64, nowMs: Int64) throws(QueueStoreError) {
+        let find = try HotStatement(
+            """
+            SELECT state, (SELECT text FROM name WHERE name.id = site), (SELECT text FROM name WHERE name.id = queue)
+            FROM item WHERE id = ? AND state IN (4, 5)
+            """,
+            connection
+        )
+        find.bind(1, id)
+        defer { find.reset() }
+        guard try find.step() else { return }
+        if find.int(0) == StoredState.dead.rawValue { note(.gone(id, site: find.text(1), queue: find.text(2))) }
+        find.reset()
+        let finish = try HotStatement(
+            "UPDATE item SET state = 3, due = ?, reason = NULL, text = NULL WHERE id = ?",
+            connection
+        )
+        finish.bind(1, nowMs)
+        finish.bind(2, id)
+        try finish.run()
     }
 
     /// False: it has ended, or is gone.
@@ -110,6 +134,8 @@ extension StoreTransaction {
     }
 
     /// To the dead letters; where not `isKept`, to history only.
+    ///
+    /// What has ended already stays as it is.
     package func bury(
         _ id: Int64,
         reason: DeadReason,
@@ -127,21 +153,25 @@ extension StoreTransaction {
         statement.bind(6, counts.kills)
         statement.bind(7, counts.maybe)
         statement.bind(8, id)
-        try statement.run()
-        if isKept { note(.died(id)) }
+        if try statement.change(), isKept { note(.died(id)) }
     }
 
-    /// Makes up to `limit` delayed items that are due ready, oldest first, at the end of the order of their rank.
+    /// Makes up to `limit` delayed items that are due ready, oldest first, at the end of the order of their rank; fewer
+    /// where they have `maxBytes` octets of payload.
     ///
     /// `next` is when the next one is due; nil where none waits.
-    package func promoteDue(nowMs: Int64, limit: Int) throws(QueueStoreError) -> (items: [StoredItem], next: Int64?) {
+    package func promoteDue(
+        nowMs: Int64,
+        limit: Int,
+        maxBytes: Int = 4 << 20
+    ) throws(QueueStoreError) -> (items: [StoredItem], next: Int64?) {
         let due = try HotStatement(
             "SELECT \(StoreReader.columns) FROM item WHERE state = 1 AND due <= ? ORDER BY due, id LIMIT ?",
             connection
         )
         due.bind(1, nowMs)
         due.bind(2, Int64(limit))
-        var items = try StoreReader.readItems(due, bodies: settleBodies)
+        var items = try StoreReader.readItems(due, bodies: settleBodies, maxBytes: maxBytes)
         let promote = settleStatements.promote
         for index in items.indices {
             let seq = try takeID()

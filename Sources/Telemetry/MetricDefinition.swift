@@ -80,6 +80,49 @@ package enum HostMetrics {
         "hostd_paused_queues",
         help: "Queues that an operator paused, on one site or on all."
     )
+    package static let storeUsed = MetricDefinition(
+        .gauge,
+        "hostd_store_used_bytes",
+        help: "Bytes of the store that are in use: what queue.max_store limits."
+    )
+    package static let storeFile = MetricDefinition(
+        .gauge,
+        "hostd_store_file_bytes",
+        help: "Bytes of the store's file, pages that are free in it included."
+    )
+    /// Absent where there is none.
+    package static let storeLimit = MetricDefinition(
+        .gauge,
+        "hostd_store_limit_bytes",
+        help: "queue.max_store: past it producers wait."
+    )
+    /// Absent where the file system doesn't say.
+    package static let diskFree = MetricDefinition(
+        .gauge,
+        "hostd_store_disk_free_bytes",
+        help: "Bytes that the store's file system has left."
+    )
+    package static let producersWait = MetricDefinition(
+        .gauge,
+        "hostd_producers_wait",
+        help: "1 while producers wait for room, else 0."
+    )
+    /// This and the next two: absent where queue.dead_letter_dir isn't set.
+    package static let deadFilesWritten = MetricDefinition(
+        .counter,
+        "hostd_dead_letter_files_written_total",
+        help: "Dead letters written to queue.dead_letter_dir."
+    )
+    package static let deadFilesWaiting = MetricDefinition(
+        .gauge,
+        "hostd_dead_letter_files_waiting",
+        help: "Dead letters whose files are to be written or removed."
+    )
+    package static let deadFilesFailed = MetricDefinition(
+        .counter,
+        "hostd_dead_letter_files_failed_total",
+        help: "Steps in queue.dead_letter_dir that failed, each tried again."
+    )
     /// Labels: plugin, cause.
     package static let workerDeaths = MetricDefinition(
         .counter,
@@ -101,7 +144,8 @@ package enum HostMetrics {
     )
 
     package static let all = [
-        itemsEnqueued, deliveries, items, deliverySeconds, lanes, blocks, paused, workerDeaths, generation,
+        itemsEnqueued, deliveries, items, deliverySeconds, lanes, blocks, paused, storeUsed, storeFile, storeLimit,
+        diskFree, producersWait, deadFilesWritten, deadFilesWaiting, deadFilesFailed, workerDeaths, generation,
         residentBytes,
     ]
 }

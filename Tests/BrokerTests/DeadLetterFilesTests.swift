@@ -78,6 +78,13 @@ import WorkerLink
         #expect(try mode(folder) == 0o700)
         #expect(try mode(folder + "/" + name) == 0o600)
         #expect(try mode(folder + "/" + name + ".json") == 0o600)
+        try await quiet(broker)
+        let files = try await broker.command("status").result?["dead_letter_files"]
+        #expect(files?["folder"]?.string == folder && files?["error"] == .null)
+        #expect(files?["written"]?.int == 1 && files?["waiting"]?.int == 0 && files?["failed"]?.int == 0)
+        let samples = try await broker.command("metrics").result?.array ?? []
+        let written = samples.first { $0["name"]?.string == "hostd_dead_letter_files_written_total" }
+        #expect(written?["value"]?.number == 1)
         try await broker.stop()
     }
 

@@ -30,6 +30,25 @@ import WorkerLink
         try await broker.command("dead.list").result?["items"]?.array ?? []
     }
 
+    @Test("Names that somebody made up make no series of metrics")
+    func madeUpSeries() async throws {
+        let broker = try await BrokerHarness()
+        for number in 0..<3 {
+            try await send(broker, queue: "out", site: "made-up-\(number)", "x")
+            try await send(broker, queue: "made-up-\(number)", site: "alice", "x")
+        }
+        let samples = try await broker.command("metrics").result?.array ?? []
+        let enqueued = samples.filter { $0["name"]?.string == "hostd_items_enqueued_total" }
+        let found = enqueued.map { sample in
+            let labels = sample["labels"]
+            let count = Int(sample["value"]?.number ?? 0)
+            return "\(labels?["queue"]?.string ?? "?") \(labels?["site"]?.string ?? "?") \(count)"
+        }
+        #expect(Set(found) == ["out  3", " alice 3"])
+        #expect(try await letters(broker).count == 6)
+        try await broker.stop()
+    }
+
     @Test("An item of a site that was unknown runs once the site is there, by whichever name it came")
     func siteAdded() async throws {
         let broker = try await BrokerHarness()

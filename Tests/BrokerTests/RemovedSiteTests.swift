@@ -124,6 +124,50 @@ import WorkerLink
         try await broker.stop()
     }
 
+    @Test("What was dropped leaves memory at once: what waited in its queue, in its lane, and as a suspect")
+    func dropFreesMemory() async throws {
+        let broker = try await BrokerHarness()
+        // An ordered lane: one is tried alone, and the others wait behind it in memory.
+        for number in 0..<4 {
+            let client = try await broker.stomp()
+            try await client.send(
+                "SEND",
+                [
+                    "destination": "/queue/statusnet/main", "site": "bob", "queue": "ordered", "target": "t",
+                    "receipt": "\(number)",
+                ],
+                body: "\(number)"
+            )
+            try await client.receipt("\(number)")
+        }
+        for number in 0..<50 { try await send(broker, queue: "out", "\(number)") }
+        let pid: Int32 = 5_000_001
+        let worker = try await broker.worker([("ordered", 64)], pid: pid)
+        let journal = try InFlightJournal(path: broker.journalPath(pid), slots: 8)
+        journal.enter(slot: 0, delivery: try await worker.next().delivered.id)
+        try await worker.close()
+        try await broker.exited(pid: pid, cause: "signal 11")
+        #expect(try await broker.hunted.next() == ["bench"])
+        try await broker.settled()
+        let isInMemory: @Sendable (BrokerCore) -> Int = { core in
+            core.dispatcher.lines.values.flatMap(\.sources.values).reduce(0) { $0 + $1.waiting }
+                + core.dispatcher.lanes.values.reduce(0) { $0 + $1.pending.count + $1.active.count }
+        }
+        #expect(try await broker.onLoop(isInMemory) >= 50)
+        try await remove(broker)
+        #expect(try await broker.command("site.drop", ["site": .string("bob")]).result?["count"]?.int == 54)
+        #expect(try await broker.onLoop(isInMemory) == 0)
+        #expect(try await broker.onLoop { $0.dispatcher.buried.isEmpty })
+        #expect(try await broker.hunted.next().isEmpty)
+        let rows = try await broker.command("status").result?["queues"]?.array ?? []
+        #expect(!rows.contains { $0["site"]?.string == "bob" })
+        // Back again, it works as any other.
+        try await bringBack(broker)
+        try await send(broker, queue: "out", "new")
+        #expect(try await broker.worker().next().payload == "new")
+        try await broker.stop()
+    }
+
     @Test("Not while something of it is in flight")
     func dropInFlight() async throws {
         let broker = try await BrokerHarness()

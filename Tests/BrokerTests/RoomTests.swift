@@ -84,6 +84,11 @@ import Testing
         let status = try await broker.command("status").result
         #expect(status?["store"]?["producers_wait"] == .bool(true))
         #expect(status?["needs"]?.array?.first?.string?.contains("queue.max_store") == true)
+        let samples = try await broker.command("metrics").result?.array ?? []
+        func sample(_ name: String) -> Double? { samples.first { $0["name"]?.string == name }?["value"]?.number }
+        #expect(sample("hostd_producers_wait") == 1 && sample("hostd_store_limit_bytes") == Double(2 << 20))
+        #expect(sample("hostd_store_used_bytes") ?? 0 >= Double(2 << 20))
+        #expect(sample("hostd_dead_letter_files_waiting") == nil)
         // What was on its way when it became short may be in; the rest waits.
         try await eventually("the producer waits") {
             try await broker.onLoop { core in core.unstoredBytes == 0 }

@@ -66,6 +66,23 @@ import Testing
         #expect(!page.contains("well.example"))
     }
 
+    @Test("How full the store is, and what of the dead letters has no file yet")
+    func room() {
+        let store: [String: JSONValue] = [
+            "used_bytes": .int(48 << 20), "max_bytes": .int(2 << 30), "producers_wait": .bool(true),
+        ]
+        let files: [String: JSONValue] = [
+            "folder": .string("/srv/<dead>"), "waiting": .int(1200), "error": .string("No space left"),
+        ]
+        let queue: [String: JSONValue] = ["queue": .string("ombout"), "dead": .int(1)]
+        let page = page(status: [
+            "store": .object(store), "dead_letter_files": .object(files), "queues": .array([.object(queue)]),
+        ])
+        #expect(page.contains("<dt>Store</dt><dd class=\"alarm\">48 MiB of 2 GiB"))
+        #expect(page.contains("/srv/&lt;dead&gt;") && page.contains("1,200 wait") && page.contains("No space left"))
+        #expect(!self.page().contains("<dt>Store</dt>"))
+    }
+
     @Test("What needs a person stands above everything else; blocked targets are listed, logins in them aren't")
     func needs() throws {
         let page = page(status: [

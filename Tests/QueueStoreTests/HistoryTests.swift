@@ -20,7 +20,40 @@ import Testing
             removed += page.removed
             place = page.next
         }
+        place = 0
+        while let after = place {
+            place = try await store.commit { try $0.forgetNotices(before: before, after: after, limit: limit) }
+        }
         return removed
+    }
+
+    @Test("A pass ends where all came in later than the time, and not at what was requeued since")
+    func bounded() async throws {
+        let store = try fixture.open()
+        try await store.commit { transaction in
+            func done(_ enqueuedMs: Int64) throws {
+                try transaction.finish(
+                    try transaction.add(.make { $0.enqueuedMs = enqueuedMs }).id,
+                    nowMs: enqueuedMs + 10
+                )
+            }
+            for _ in 0..<25 {
+                let id = try transaction.add(.make { $0.enqueuedMs = 1000 }).id
+                try transaction.bury(id, reason: .gone, text: "", counts: Counts(), isKept: true, nowMs: 1000)
+            }
+            try done(2000)
+            for _ in 0..<100 { try done(9000) }
+            _ = try transaction.requeue(DeadFilter(), after: 0, limit: 100, nowMs: 9000) { letter in
+                .ready(queue: letter.queue, site: letter.site, expiresMs: 0)
+            }
+        }
+        var (place, steps, removed): (Int64?, Int, Int) = (0, 0, 0)
+        while let after = place {
+            let page = try await store.commit { try $0.forget(before: 5000, after: after, limit: 1) }
+            (place, removed, steps) = (page.next, removed + page.removed, steps + 1)
+        }
+        // 25 requeued rows and the old one, ten at a time, and ten younger ones.
+        #expect(removed == 1 && steps == 4)
     }
 
     @Test(

@@ -158,6 +158,28 @@ import Testing
         #expect(try reason(item.id) == ["dropped", "deleted"])
     }
 
+    @Test("What was dropped while it was being delivered, and is delivered, is no dead letter any more")
+    func deliveredAfterDrop() async throws {
+        let store = try fixture.open()
+        let changes = EventLog<DeadChange>()
+        store.watchDeadLetters { changes.append(contentsOf: $0) }
+        let id = try await store.commit { transaction in
+            let notice = try transaction.notice(site: "alice", number: "1", uri: "tag:1", nowMs: 1000)
+            return try transaction.add(.make { $0.notice = notice }).id
+        }
+        try await store.commit { _ = try $0.dropNotice(site: "alice", uri: "tag:1", nowMs: 2000) }
+        // A handler's own word for the end doesn't change that it was dropped.
+        try await store.commit { transaction in
+            try transaction.bury(id, reason: .rejected, text: "", counts: Counts(), isKept: false, nowMs: 3000)
+        }
+        #expect(try reason(id) == ["dropped", "the notice was deleted"])
+        try await store.commit { try $0.finish(id, nowMs: 4000) }
+        #expect(try await changes.first(2) == [.died(id), .gone(id, site: "alice", queue: "out")])
+        #expect(try await store.fetch { try $0.item(id)?.state } == .done)
+        #expect(try reason(id) == [nil, nil])
+        #expect(try fixture.number("SELECT due FROM item") == 4000)
+    }
+
     @Test("Settling an item that isn't there changes nothing")
     func unknownItem() async throws {
         let store = try fixture.open()

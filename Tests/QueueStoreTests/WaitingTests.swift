@@ -154,4 +154,20 @@ import Testing
         let isNothingReady = try await again.fetch { try $0.allReady().isEmpty }
         #expect(isNothingReady)
     }
+
+    @Test("Big delayed items come up a few at a time, and the next ones at once")
+    func bigAndDue() async throws {
+        let store = try fixture.open()
+        try await store.commit { transaction in
+            for _ in 0..<5 { try transaction.add(.make(String(repeating: "x", count: 1000)) { $0.dueMs = 2000 }) }
+        }
+        var sizes: [Int] = []
+        var next: Int64? = 2000
+        while let due = next, due <= 3000 {
+            let page = try await store.commit { try $0.promoteDue(nowMs: 3000, limit: 100, maxBytes: 1500) }
+            sizes.append(page.items.count)
+            next = page.next
+        }
+        #expect(sizes == [2, 2, 1])
+    }
 }

@@ -178,10 +178,19 @@ final class BrokerCore {
     }
 
     private func countEnqueued(_ item: StoredItem, _ stored: StoredItems) {
+        let (queue, site) = (stored.names[item.queue] ?? "", stored.names[item.site] ?? "")
+        guard item.state == .dead else {
+            dispatcher.outcomes.addEnqueued(item.queue, item.site, queue: queue, site: site)
+            return
+        }
+        // What somebody made up must not become a series each.
+        let isQueue = queue == QueueName.notice.rawValue || QueueName(queue).flatMap(directory.handler(of:)) != nil
+        let isSite = directory.site(site) != nil
         dispatcher.outcomes.addEnqueued(
-            item,
-            queue: stored.names[item.queue] ?? "",
-            site: stored.names[item.site] ?? ""
+            isQueue ? item.queue : 0,
+            isSite ? item.site : 0,
+            queue: isQueue ? queue : "",
+            site: isSite ? site : ""
         )
     }
 

@@ -28,6 +28,9 @@ final class DeadLetterFiles {
     private(set) var backlog = DeadFileBacklog()
     /// Why the last step failed; nil: it didn't.
     private(set) var failure: DeadFolderError?
+    /// Letters whose files were written, and steps that failed, in this life of the broker.
+    private(set) var written = 0
+    private(set) var failures = 0
     private var loggedMs: Int64?
     private var isBusy = false
     private var retry: Scheduled<Void>?
@@ -43,6 +46,9 @@ final class DeadLetterFiles {
         let me = NIOLoopBound(self, eventLoop: loop)
         store.watchDeadLetters { changes in me.value.note(changes) }
     }
+
+    /// Absolute; nil: there are no files.
+    var path: String? { folder?.path }
 
     /// nil: no files.
     ///
@@ -120,6 +126,7 @@ final class DeadLetterFiles {
                 for letter in page.letters { try folder.write(letter) }
             } then: { files, _ in
                 files.backlog.wrote(looked)
+                files.written += page.letters.count
             }
         }
     }
@@ -243,6 +250,7 @@ final class DeadLetterFiles {
 
     private func failed(_ error: DeadFolderError) {
         failure = error
+        failures += 1
         let wait = backlog.failed(writing: error.letter)
         let now = clock.steadyMs
         if loggedMs.map({ now - $0 >= Self.logEveryMs }) ?? true {

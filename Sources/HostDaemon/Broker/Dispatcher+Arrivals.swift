@@ -149,6 +149,27 @@ extension Dispatcher {
         if !ids.isEmpty { cancelClaimed { ids.contains($0.row.id) } }
     }
 
+    /// What waits in memory of a removed site and was buried goes at once: its turn may never come.
+    func purge(site: NameID) {
+        let isBuried = { [self] (item: ActiveItem) in
+            guard item.source.site == site, takeBurial(item) else { return false }
+            if let hash = item.row.lane { lanes[hash]?.leave(item) }
+            return true
+        }
+        for line in lines.values {
+            guard let source = line.sources[site], !source.isOpen else { continue }
+            source.removeAll(where: isBuried)
+            line.suspects.removeAll(where: isBuried)
+        }
+        let now = clock.steadyMs
+        for lane in Array(lanes.values) where lane.source.site == site && !lane.source.isOpen {
+            lane.pending.removeAll(where: isBuried)
+            goOn(lane, now: now)
+        }
+        haveSuspectsChanged = true
+        scheduleTurn()
+    }
+
     private func mayBeInMemory(_ item: DroppedItem) -> Bool {
         switch item.state {
         case .ready:

@@ -66,7 +66,22 @@ extension BrokerCommands {
         gauges.set(HostMetrics.lanes, ["state": "blocked"], to: Double(lanes[.blocked] ?? 0))
         gauges.set(HostMetrics.blocks, [:], to: Double(dispatcher.blocks.count))
         gauges.set(HostMetrics.paused, [:], to: Double(dispatcher.pauses.values.count { $0 }))
+        addRoom(to: &gauges)
         return dispatcher.outcomes.samples + gauges.snapshot()
+    }
+
+    private func addRoom(to gauges: inout Counters) {
+        let space = core.store.space
+        gauges.set(HostMetrics.storeUsed, [:], to: Double(space.usedBytes))
+        gauges.set(HostMetrics.storeFile, [:], to: Double(space.fileBytes))
+        if let limit = core.configuration.maxStoreBytes { gauges.set(HostMetrics.storeLimit, [:], to: Double(limit)) }
+        if let free = space.diskFree { gauges.set(HostMetrics.diskFree, [:], to: Double(free)) }
+        gauges.set(HostMetrics.producersWait, [:], to: core.upkeep.isShort ? 1 : 0)
+        let files = core.deadFiles
+        guard files.path != nil else { return }
+        gauges.set(HostMetrics.deadFilesWritten, [:], to: Double(files.written))
+        gauges.set(HostMetrics.deadFilesWaiting, [:], to: Double(files.backlog.waiting))
+        gauges.set(HostMetrics.deadFilesFailed, [:], to: Double(files.failures))
     }
 
     private func encode(_ request: ControlRequest, _ samples: [MetricSample]) -> ControlReply {

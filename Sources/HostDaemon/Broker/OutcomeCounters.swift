@@ -43,8 +43,8 @@ struct OutcomeCounters {
         counters.observe(Double(elapsedUs) / 1_000_000, in: id)
     }
 
-    mutating func addEnqueued(_ row: StoredItem, queue: String, site: String) {
-        let key = Key(queue: row.queue, site: row.site, outcome: "")
+    mutating func addEnqueued(_ queueID: NameID, _ siteID: NameID, queue: String, site: String) {
+        let key = Key(queue: queueID, site: siteID, outcome: "")
         let id = enqueued[key] ?? counters.series(HostMetrics.itemsEnqueued, ["queue": queue, "site": site])
         enqueued[key] = id
         counters.add(to: id)

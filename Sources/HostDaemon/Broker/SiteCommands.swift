@@ -59,7 +59,9 @@ extension BrokerCommands {
             let (commands, request) = me.value
             switch result {
             case .failure(let error): commands.reply(ControlReply(id: request.id, error: "\(error)"))
-            case .success(let dropped) where dropped.isEmpty: commands.answerDrop(request, done, dead: dead)
+            case .success(let dropped) where dropped.isEmpty:
+                if let id = commands.core.dispatcher.ids[site] { commands.core.dispatcher.purge(site: id) }
+                commands.answerDrop(request, done, dead: dead)
             case .success(let dropped):
                 commands.core.dispatcher.skip(dropped)
                 commands.dropPage(request, site, done: done + Int64(dropped.count), dead: dead)

@@ -36,6 +36,11 @@ final class Window {
         return item
     }
 
+    func removeAll(where isMeant: (ActiveItem) -> Bool) {
+        items.removeAll(where: isMeant)
+        bytes = items.reduce(0) { $0 + $1.row.payload.count }
+    }
+
     /// It is running low; `page` is how many are read at a time.
     func wantsPage(of page: Int) -> Bool {
         hasMore && !isReading && items.count < page / 4 && bytes < Self.maxBytes / 4
@@ -115,6 +120,12 @@ final class Source {
     }
 
     func takeReturned() -> ActiveItem? { returned.popFirst() }
+
+    /// Items that wait in memory, but for those that wait in their lanes.
+    func removeAll(where isMeant: (ActiveItem) -> Bool) {
+        returned.removeAll(where: isMeant)
+        for window in windows { window.removeAll(where: isMeant) }
+    }
 }
 
 /// All sites' sources of one queue, with who takes from it.

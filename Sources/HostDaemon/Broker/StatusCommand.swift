@@ -37,6 +37,7 @@ extension BrokerCommands {
                             "blocks": commands.describeBlocks(),
                             "needs": .array(needs.sentences.map(JSONValue.string)),
                             "store": commands.store,
+                            "dead_letter_files": commands.deadLetterFiles,
                             "listen": commands.listeners.port.map { JSONValue($0) } ?? .null,
                         ])
                     )
@@ -55,6 +56,16 @@ extension BrokerCommands {
         ])
     }
 
+    /// null: queue.dead_letter_dir isn't set.
+    private var deadLetterFiles: JSONValue {
+        let files = core.deadFiles
+        guard let path = files.path else { return .null }
+        return .object([
+            "folder": .string(path), "written": JSONValue(files.written), "waiting": JSONValue(files.backlog.waiting),
+            "failed": JSONValue(files.failures), "error": files.failure.map { .string("\($0)") } ?? .null,
+        ])
+    }
+
     private func queues(_ counts: [StateCount], _ names: [NameID: String]) -> [JSONValue] {
         struct Key: Hashable {
             var queue: NameID
@@ -65,6 +76,8 @@ extension BrokerCommands {
         let dispatcher = core.dispatcher
         for line in dispatcher.lines.values {
             for source in line.sources.values where source.site != 0 || line.isPlain {
+                // Of a removed site only what is left is shown.
+                guard source.isConfigured || source.claimed > 0 else { continue }
                 rows[Key(queue: line.queue, site: source.site), default: [:]][.done] = 0
             }
         }

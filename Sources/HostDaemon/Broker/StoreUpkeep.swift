@@ -13,8 +13,10 @@ final class StoreUpkeep {
     /// Between two steps, so that what is delivered goes on.
     private static let pause = TimeAmount.milliseconds(20)
     private static let betweenPasses = TimeAmount.seconds(60)
-    /// And no less than ten times what the last pass took: a big store isn't read all the time for want of room.
-    private static let betweenPassesWhenShort: ClosedRange<Int64> = 250...60_000
+    /// Milliseconds between two passes, in these bounds ten times what the last one took: old dead letters and much that
+    /// waits aren't read all the time.
+    private static let pauses: ClosedRange<Int64> = 60_000...3_600_000
+    private static let pausesWhenShort: ClosedRange<Int64> = 250...60_000
     private static let look = TimeAmount.seconds(10)
     private static let lookWhenShort = TimeAmount.milliseconds(250)
 
@@ -22,11 +24,19 @@ final class StoreUpkeep {
     private var space = SpaceGuard()
     private var reclaim = ReclaimRule()
     private var isForgetting = false
-    private var place: Int64 = 0
+    private var place = Place.start
     private var passBegan: Int64 = 0
     private var forgetting: Scheduled<Void>?
     private var looking: Scheduled<Void>?
     private var isReclaimScheduled = false
+
+    /// Where a pass through history is: items first, then the notices that have none any more.
+    private enum Place: Hashable, Sendable {
+        case items(after: Int64)
+        case notices(after: Int64)
+
+        static let start = Place.items(after: 0)
+    }
 
     init(_ core: BrokerCore) { self.core = core }
 
@@ -68,7 +78,7 @@ final class StoreUpkeep {
             watch()
             // Outcomes are worth less than new items.
             if !isForgetting {
-                place = 0
+                place = .start
                 scheduleForgetting(in: .zero)
             }
         case (true, false):
@@ -90,31 +100,42 @@ final class StoreUpkeep {
     /// What ended before `queue.history` goes; where room is short, all that ended, but for what tells duplicates.
     private func forget() {
         isForgetting = true
-        if place == 0 { passBegan = core.clock.steadyMs }
+        if place == .start { passBegan = core.clock.steadyMs }
         let now = core.clock.wallMs
         let before = isShort ? now : now - core.configuration.historyMs
         let keyedBefore = min(before, now - core.configuration.dedupeWindowMs)
         let place = place
         let me = NIOLoopBound(self, eventLoop: core.loop)
-        core.store.write { (transaction) throws(QueueStoreError) in
-            try transaction.forget(before: before, keyedBefore: keyedBefore, after: place, limit: Self.rows)
+        core.store.write { (transaction) throws(QueueStoreError) -> Place? in
+            switch place {
+            case .items(let id):
+                let page = try transaction.forget(
+                    before: before,
+                    keyedBefore: keyedBefore,
+                    after: id,
+                    limit: Self.rows
+                )
+                return page.next.map(Place.items(after:)) ?? .notices(after: 0)
+            case .notices(let id):
+                return try transaction.forgetNotices(before: before, after: id, limit: Self.rows * 10)
+                    .map(Place.notices(after:))
+            }
         } completion: { result in
             let upkeep = me.value
             upkeep.isForgetting = false
             upkeep.measured()
-            if case .success(let (_, next)) = result, let next {
+            if case .success(let next?) = result {
                 upkeep.place = next
                 upkeep.scheduleForgetting(in: Self.pause)
             } else {
-                upkeep.place = 0
+                upkeep.place = .start
                 upkeep.scheduleForgetting(in: upkeep.pauseOfPasses)
             }
         }
     }
 
     private var pauseOfPasses: TimeAmount {
-        guard isShort else { return Self.betweenPasses }
-        let bounds = Self.betweenPassesWhenShort
+        let bounds = isShort ? Self.pausesWhenShort : Self.pauses
         return .milliseconds(
             min(max(10 * (core.clock.steadyMs - passBegan), bounds.lowerBound), bounds.upperBound)
         )

@@ -89,8 +89,27 @@ struct StatusPage {
             \(figure("In flight", Figures.count(Int64(total("claimed")))))\
             \(figure("Dead letters", Figures.count(dead), isAlarm: dead > 0))\
             \(figure("In, items/s", Figures.rate(total("rate_in"))))\
-            \(figure("Out, items/s", Figures.rate(total("rate_out"))))</div>
+            \(figure("Out, items/s", Figures.rate(total("rate_out"))))\
+            \(store.map { figure("Store", $0, isAlarm: producersWait) } ?? "")</div>
             """
+    }
+
+    private var producersWait: Bool { snapshot.status["store"]?["producers_wait"]?.bool == true }
+
+    /// `48 MiB of 2 GiB`: what is used of queue.max_store, where that is set.
+    private var store: String? {
+        guard let used = snapshot.status["store"]?["used_bytes"]?.int else { return nil }
+        let limit = snapshot.status["store"]?["max_bytes"]?.int.map { " of " + Figures.bytes($0) } ?? ""
+        return Figures.bytes(used) + limit
+    }
+
+    /// What is in queue.dead_letter_dir, where that is set.
+    private var deadLetterFiles: HTML {
+        guard let files = snapshot.status["dead_letter_files"], let folder = files["folder"]?.string else { return "" }
+        let waiting = files["waiting"]?.int ?? 0
+        let state = waiting > 0 ? "\(Figures.count(waiting)) wait to be written or removed" : "all written"
+        let error = files["error"]?.string.map { "; \($0)" } ?? ""
+        return "<p>As files in <code>\(folder)</code>: \(state)\(error).</p>"
     }
 
     private var deadLetters: HTML {
@@ -99,7 +118,7 @@ struct StatusPage {
         return """
             <section class="notice"><h2>\(heading)</h2>
             <p>Items that were given up, each kept with its reason. <code>queuectl dead list</code> shows them,
-            <code>queuectl dead requeue</code> sends them out again.</p></section>
+            <code>queuectl dead requeue</code> sends them out again.</p>\(deadLetterFiles)</section>
             """
     }
 

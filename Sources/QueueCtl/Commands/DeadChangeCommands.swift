@@ -19,7 +19,7 @@ struct DeadRequeueCommand: AsyncParsableCommand {
     @Flag(help: "Only count them.") var dryRun = false
 
     func run() async throws {
-        let hostd = try await Installation.load(global).hostd()
+        let hostd = try await Installation.hostd(global)
         let done = try await DeadChange(command: "dead.requeue", filter: filter, isDryRun: dryRun).perform(by: hostd)
         let count = Figures.count(done.count)
         let stay = done.refused == 1 ? "1 stays" : "\(Figures.count(done.refused)) stay"
@@ -50,7 +50,7 @@ struct DeadDropCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let hostd = try await Installation.load(global).hostd()
+        let hostd = try await Installation.hostd(global)
         let done = try await DeadChange(command: "dead.drop", filter: filter, isDryRun: dryRun).perform(by: hostd)
         let count = Figures.count(done.count)
         try Output.line(dryRun ? "\(count) would be dropped" : "\(count) dropped")

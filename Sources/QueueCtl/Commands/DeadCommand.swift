@@ -79,7 +79,7 @@ struct DeadListCommand: AsyncParsableCommand {
     @OptionGroup var format: JSONFlag
 
     func run() async throws {
-        let hostd = try await Installation.load(global).hostd()
+        let hostd = try await Installation.hostd(global)
         if format.json {
             var array = JSONArrayWriter()
             try await filter.eachPage(from: hostd) { for letter in $0 { try array.append(letter) } }
@@ -114,7 +114,7 @@ struct DeadShowCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let hostd = try await Installation.load(global).hostd()
+        let hostd = try await Installation.hostd(global)
         let terminal = Terminal.standardOutput()
         let view = DeadView(now: .now)
         var shown: Set<Int64> = []

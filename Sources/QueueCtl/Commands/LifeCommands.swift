@@ -34,7 +34,7 @@ struct UpdateCommand: AsyncParsableCommand {
     var site: [SiteOrServerArgument] = []
 
     func run() async throws {
-        try await Self.perform(site, wait, by: Installation.load(global).hostd())
+        try await Self.perform(site, wait, by: Installation.hostd(global))
     }
 
     static func perform(_ sites: [SiteOrServerArgument], _ wait: WaitFlag, by hostd: some ControlPort) async throws {
@@ -60,7 +60,7 @@ struct StopCommand: AsyncParsableCommand {
     @OptionGroup var wait: WaitFlag
 
     func run() async throws {
-        try await Self.perform(wait, by: Installation.load(global).hostd())
+        try await Self.perform(wait, by: Installation.hostd(global))
     }
 
     static func perform(_ wait: WaitFlag, by hostd: some ControlPort) async throws {
@@ -96,7 +96,7 @@ struct RestartCommand: AsyncParsableCommand {
     @OptionGroup var wait: WaitFlag
 
     func run() async throws {
-        try await Self.perform(wait, by: Installation.load(global).hostd())
+        try await Self.perform(wait, by: Installation.hostd(global))
     }
 
     static func perform(_ wait: WaitFlag, by hostd: some ControlPort) async throws {

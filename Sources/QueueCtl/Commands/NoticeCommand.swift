@@ -24,7 +24,7 @@ struct NoticeCommand: AsyncParsableCommand {
         let search = NoticeSearch(
             notice: notice,
             site: site.site?.value,
-            hostd: try await Installation.load(global).hostd()
+            hostd: try await Installation.hostd(global)
         )
         let found = try await search.first()
         guard !found.isEmpty else { throw QueueCtlError.unknownNotice(DisplayText(notice).text) }

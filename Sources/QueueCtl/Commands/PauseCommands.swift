@@ -15,7 +15,7 @@ struct PauseCommand: AsyncParsableCommand {
     @Argument(help: "The queue's name.") var queue: QueueArgument
 
     func run() async throws {
-        _ = try await Installation.load(global).hostd().ask("pause", QueueOfSite(queue, site.site).arguments)
+        _ = try await Installation.hostd(global).ask("pause", QueueOfSite(queue, site.site).arguments)
         try Output.line("\(QueueOfSite(queue, site.site)): paused; queuectl resume \(queue.name) goes on")
     }
 }
@@ -32,7 +32,7 @@ struct ResumeCommand: AsyncParsableCommand {
     @Argument(help: "The queue's name.") var queue: QueueArgument
 
     func run() async throws {
-        _ = try await Installation.load(global).hostd().ask("resume", QueueOfSite(queue, site.site).arguments)
+        _ = try await Installation.hostd(global).ask("resume", QueueOfSite(queue, site.site).arguments)
         try Output.line("\(QueueOfSite(queue, site.site)): resumed")
     }
 }

@@ -17,7 +17,7 @@ struct PluginsCommand: AsyncParsableCommand {
     @OptionGroup var format: JSONFlag
 
     func run() async throws {
-        let plugins = try await Installation.load(global).hostd().ask("plugins")
+        let plugins = try await Installation.hostd(global).ask("plugins")
         if format.json { return try Output.line(JSONText.document(plugins)) }
         try Output.write(PluginsView(plugins: plugins.array ?? []).rendered(in: .standardOutput()))
     }

@@ -29,7 +29,7 @@ struct SitesListCommand: AsyncParsableCommand {
     @OptionGroup var format: JSONFlag
 
     func run() async throws {
-        let sites = try await Installation.load(global).hostd().ask("sites")
+        let sites = try await Installation.hostd(global).ask("sites")
         if format.json { return try Output.line(JSONText.document(sites)) }
         try Output.write(SitesView(sites: sites.array ?? []).rendered(in: .standardOutput()))
     }
@@ -53,7 +53,7 @@ struct SitesDropCommand: AsyncParsableCommand {
     @Argument(help: "The site's nickname.") var site: SiteArgument
 
     func run() async throws {
-        let reply = try await Installation.load(global).hostd()
+        let reply = try await Installation.hostd(global)
             .ask("site.drop", ["site": site.value, "dry_run": .bool(dryRun)])
         let count = Figures.count(reply["count"]?.int ?? 0)
         let dead = reply["dead"]?.int ?? 0

@@ -25,7 +25,7 @@ struct StatusCommand: AsyncParsableCommand {
     var watch = false
 
     func run() async throws {
-        let hostd = try await Installation.load(global).hostd()
+        let hostd = try await Installation.hostd(global)
         if watch { return try await watching(hostd) }
         let status = try await hostd.ask("status")
         let text =

@@ -66,7 +66,7 @@ struct TargetCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let hostd = try await Installation.load(global).hostd()
+        let hostd = try await Installation.hostd(global)
         let reply = try await hostd.ask(isList ? "target.blocks" : action.command, isList ? [:] : arguments)
         if format.json {
             return try Output.line(JSONText.document(isList ? reply["blocks"] ?? .array([]) : reply))
