@@ -9,6 +9,8 @@ final class TwitterReceiver: Sendable {
     struct Line: Sendable {
         let account: String
         let path: String
+        /// The newest status that an import already has.
+        let since: String?
         let isValid: Bool
         let why: String?
         let text: String?
@@ -65,6 +67,7 @@ final class TwitterReceiver: Sendable {
             return Line(
                 account: json["case"].text ?? "",
                 path: json["path"].text ?? "",
+                since: json["since"].text,
                 isValid: json["valid"] == .bool(true),
                 why: json["why"].text,
                 text: json["text"].text,
