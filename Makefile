@@ -3,7 +3,7 @@
 .PHONY: run test build bench format lint help test-tsan test-asan soak install clean
 
 SWIFT ?= swift
-SOURCES := Sources Plugins Tests Package.swift
+SOURCES := Sources Plugins Tests docs/examples Package.swift
 PREFIX ?= /usr/local
 # Test cases side by side: end-to-end tests start processes of their own, so a few a core are enough.
 TEST_WIDTH ?= 4

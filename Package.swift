@@ -56,6 +56,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
     .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
 }
 
+/// Built for the tests that run it, and never shipped.
+let examples: [Product] = selfContained ? [] : [.library(name: "lines", type: .dynamic, targets: ["LinesExample"])]
+
 let roles = ["Supervisor", "Broker", "Worker", "Console", "Probe"]
 
 let package = Package(
@@ -68,7 +71,7 @@ let package = Package(
         .library(name: "omb", type: .dynamic, targets: ["OMB"]),
         .library(name: "xmppout", type: .dynamic, targets: ["XMPPOutPlugin"]),
         .library(name: "twitter", type: .dynamic, targets: ["TwitterEntry"]),
-    ],
+    ] + examples,
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
@@ -126,6 +129,13 @@ let package = Package(
             path: "Plugins/Twitter/Entry",
             swiftSettings: pluginSettings,
             linkerSettings: pluginLinking
+        ),
+        // docs/plugins.md explains it piece by piece.
+        .target(
+            name: "LinesExample",
+            dependencies: ["PluginKit"],
+            path: "docs/examples/lines",
+            swiftSettings: settings
         ),
         // The host's foundations.
         .systemLibrary(name: "CMemcached", pkgConfig: "libmemcached", providers: [.apt(["libmemcached-dev"])]),

@@ -58,7 +58,9 @@ final class Installation: Sendable {
             withIntermediateDirectories: false,
             attributes: [.posixPermissions: 0o700]
         )
-        for plugin in ["omb", "twitter", "xmppout"] where settings.plugins[plugin] != nil { try install(plugin) }
+        for plugin in ["omb", "twitter", "xmppout", "lines"] where settings.plugins[plugin] != nil {
+            try install(plugin)
+        }
     }
 
     deinit {

@@ -10,6 +10,8 @@ final class TwitterReceiver: Sendable {
         let account: String
         let method: String
         let path: String
+        /// The newest status that an import already has.
+        let since: String?
         let isValid: Bool
         let why: String?
         let text: String?
@@ -67,6 +69,7 @@ final class TwitterReceiver: Sendable {
                 account: json["case"].text ?? "",
                 method: json["method"].text ?? "",
                 path: json["path"].text ?? "",
+                since: json["since"].text,
                 isValid: json["valid"] == .bool(true),
                 why: json["why"].text,
                 text: json["text"].text,

@@ -16,6 +16,11 @@ extension EndToEnd {
             ("too-long", 1, "dead"), ("no-access", 1, "dead"), ("forbidden", 1, "dead"), ("duplicate", 1, "dead"),
         ]
 
+        /// A line of the table that this suite prints.
+        private static func tell(_ account: String, _ lines: [TwitterReceiver.Line], _ outcome: String) {
+            print([account, "\(lines.count)", "\(lines.last?.posted ?? 0)", outcome].joined(separator: " | "))
+        }
+
         @Test("Each answer of Twitter's has its outcome, and no status is there twice", arguments: ["2", "1.1"])
         func outcomes(api: String) async throws {
             let receiver = try await TwitterReceiver()
@@ -32,16 +37,12 @@ extension EndToEnd {
             } catch {
                 // The checks below name the ones that are missing.
             }
-            print("API \(api)\ncase              requests  statuses  outcome")
+            print("API \(api)\ncase | requests | statuses | outcome")
             for (account, requests, state) in Self.script {
                 let lines = try receiver.lines(account)
                 let outcome = found[account]?["state"].text ?? "none"
                 let text = found[account]?["text"].text ?? ""
-                print(
-                    [account, "\(lines.count)", "\(lines.last?.posted ?? 0)", "\(outcome) \(text)"].joined(
-                        separator: " | "
-                    )
-                )
+                Self.tell(account, lines, "\(outcome) \(text)")
                 #expect(outcome == state, "\(account): \(text)")
                 #expect(lines.count == requests, "\(account): \(lines)")
                 #expect(lines.last?.posted == (state == "delivered" ? 1 : 0), "\(account)")
@@ -60,7 +61,9 @@ extension EndToEnd {
             }
             let second = try await installation.accounts(ofNotice: 2)
             #expect(second["revoked"]?["state"].text == "parked")
-            #expect(try receiver.lines("revoked").last?.posted == 1)
+            let revoked = try receiver.lines("revoked")
+            #expect(revoked.last?.posted == 1)
+            Self.tell("revoked, second notice", revoked, "parked")
             #expect(try await installation.stop() == .status(0))
         }
 
@@ -78,6 +81,7 @@ extension EndToEnd {
             }
             let lines = try receiver.lines("accept-hang")
             #expect(lines.map(\.answer) == ["accept hang", "duplicate"] && lines.last?.posted == 1)
+            Self.tell("accept-hang, worker killed", lines, "delivered")
             #expect(try await installation.stop() == .status(0))
         }
 
@@ -123,6 +127,8 @@ extension EndToEnd {
                 return posted == 10 && isLateDone == "delivered"
             }
             let modern = try receiver.lines("modern")
+            Self.tell("modern, 10 notices", modern, "delivered, token refreshed once")
+            Self.tell("skewed", try receiver.lines("skewed"), "delivered")
             #expect(modern.count { $0.path == "/2/oauth2/token" } == 1 && modern.allSatisfy { $0.answer != "spent" })
             #expect(try receiver.lines("skewed").map(\.answer) == ["skew", "accept"])
             try await eventually("the hold of the account that can't be refreshed") {
@@ -131,6 +137,7 @@ extension EndToEnd {
                     $0["target"].text == "refresh-revoked" && $0["reason"].text?.contains("invalid_request") == true
                 }
             }
+            Self.tell("refresh-revoked", try receiver.lines("refresh-revoked"), "parked")
             #expect(try await installation.stop() == .status(0))
         }
 

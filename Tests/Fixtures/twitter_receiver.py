@@ -9,7 +9,9 @@ An account's user id is the name of its case; its token is t-CASE with secret s-
 token refresh-CASE-N. As Twitter does, it refuses a text that the account has posted before.
 
 Prints "listening on PORT", then one JSON line for each request, before its answer:
-{"case", "method", "path", "valid", "why", "text", "answer", "posted"}: posted is how many statuses the account has.
+{"case", "method", "path", "since", "valid", "why", "text", "answer", "posted"}: posted is how many statuses the account has.
+
+A home timeline has Bob's statuses 201 to 203, and each status of the account itself with Bob's answer to it.
 Ends at EOF on stdin.
 """
 
@@ -48,7 +50,7 @@ SCRIPTS = {
 }
 SKEW = 3600
 lock = threading.Lock()
-posted, steps, nonces, spent, refreshes = {}, {}, set(), set(), {}
+posted, steps, nonces, spent, refreshes, ids = {}, {}, set(), set(), {}, {}
 
 
 def check_signature(handler, url, body):
@@ -120,6 +122,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         is_bearer = self.headers.get("Authorization", "").startswith("Bearer ")
         why, case = check_bearer(self) if is_bearer else check_signature(self, url, body)
         line = {"case": case, "method": self.command, "path": path, "valid": why is None, "why": why, "text": None}
+        line["since"] = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query)).get("since_id")
         if is_bearer and why == "an old token":
             return self.say({**line, "answer": "401"}, lambda: self.answer(401, {"title": "Unauthorized", "status": 401}))
         if why:
@@ -147,6 +150,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
             is_new = text not in posted.setdefault(case, [])
             if step.startswith("accept") and is_new:
                 posted[case].append(text)
+                ids.setdefault(case, []).append(1000 * (1 + sum(len(own) for own in ids.values())))
         line = {**line, "text": text, "answer": step if is_new or step != "accept" else "duplicate"}
         self.say(line, lambda: self.react(step, case, text, is_new, is_v2))
 
@@ -157,7 +161,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
                 return self.answer(403, {"title": "Forbidden", "detail": detail, "type": "about:blank", "status": 403})
             return self.error(403, 187, "Status is a duplicate.")
         if step == "accept":
-            number = f"{abs(hash(case)) % 10**6}{len(posted[case])}"
+            number = str(ids[case][-1])
             if is_v2:
                 return self.answer(201, {"data": {"id": number, "text": text}})
             return self.answer(200, {"id": int(number), "id_str": number, "text": text})
@@ -195,6 +199,8 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         if not is_good:
             return self.say({**line, "answer": "spent"}, lambda: self.answer(400, {"error": "invalid_request"}))
         number = refreshes[case]
+        if case.startswith("slow-"):
+            time.sleep(0.5)  # others have the time to want a token, too
         tokens = {"access_token": f"access-{case}-{number}", "refresh_token": f"refresh-{case}-{number}", "expires_in": 7200}
         self.say({**line, "answer": "token"}, lambda: self.answer(200, tokens))
 
@@ -202,13 +208,20 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))
         user = {"id": "77", "id_str": "77", "username": "bob", "screen_name": "bob", "name": "Bob"}
         since = int(query.get("since_id", 0))
+        me = {"id": case, "id_str": case, "username": case, "screen_name": case, "name": case}
+        with lock:
+            own = ids.get(case, [])
+        # Newest first.
+        found = sorted([(n, user) for n in (201, 202, 203)] + [(n, me) for n in own] + [(n + 1, user) for n in own])[::-1]
         if path.endswith("/reverse_chronological"):
-            data = [{"id": str(n), "text": f"status {n}", "author_id": "77"} for n in (203, 202, 201) if n > since]
-            return self.answer(200, {"data": data, "includes": {"users": [user]}, "meta": {"result_count": len(data)}})
+            data = [
+                {"id": str(n), "text": f"status {n}", "author_id": who["id"]} for n, who in found if n > since
+            ]
+            return self.answer(200, {"data": data, "includes": {"users": [user, me]}, "meta": {"result_count": len(data)}})
         if path.endswith("/home_timeline.json"):
             top = int(query.get("max_id", 10**9))
-            data = [n for n in (203, 202, 201) if since < n <= top]
-            return self.answer(200, [{"id_str": str(n), "full_text": f"status {n}", "user": user} for n in data])
+            data = [(n, who) for n, who in found if since < n <= top]
+            return self.answer(200, [{"id_str": str(n), "full_text": f"status {n}", "user": who} for n, who in data])
         self.answer(200, {"data": [user], "users": [user], "meta": {"result_count": 1}, "next_cursor_str": "0"})
 
     def log_message(self, *_):
