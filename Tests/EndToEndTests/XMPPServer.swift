@@ -29,7 +29,12 @@ final class XMPPServer: Sendable {
         self.componentPort = componentPort
     }
 
-    static func start(_ kind: Kind, users: Int) async throws -> XMPPServer {
+    /// `certificate`: That clients get by STARTTLS; without one there is no TLS.
+    static func start(
+        _ kind: Kind,
+        users: Int,
+        certificate: CertificateFiles.Pair? = nil
+    ) async throws -> XMPPServer {
         let directory = try TemporaryDirectory()
         // The server's own account has to get through.
         try FileManager.default.setAttributes([.posixPermissions: 0o711], ofItemAtPath: directory.path)
@@ -37,6 +42,7 @@ final class XMPPServer: Sendable {
         let runner = try PythonFixture.start(
             "xmpp_server.py",
             [kind.rawValue, directory.file("server")] + ports.map { "\($0)" } + ["\(users)"]
+                + (certificate.map { [$0.certificate, $0.key] } ?? [])
         )
         let server = XMPPServer(runner, directory, ports[0], ports[1])
         _ = try await runner.line(containing: "ready", within: .seconds(90))
@@ -44,22 +50,34 @@ final class XMPPServer: Sendable {
     }
 
     /// Kills the server, and starts it again at once.
-    func killAndStart() async throws {
+    func killAndStart() async throws { try await startAgain(after: "kill") }
+
+    /// Ends the server in order, and starts it again at once, with another certificate where one is given.
+    func stopAndStart(certificate: CertificateFiles.Pair? = nil) async throws {
+        if let certificate { try runner.write("certificate \(certificate.certificate) \(certificate.key)\n") }
+        try await startAgain(after: "stop")
+    }
+
+    private func startAgain(after end: String) async throws {
         let before = runner.output.all.count
-        try runner.write("kill\nstart\n")
+        try runner.write("\(end)\nstart\n")
         try await eventually("the server's return", within: .seconds(90), every: .milliseconds(20)) {
             runner.output.all.count >= before + 2
         }
     }
 
     /// The section of a site's file.
-    func settings(_ mode: Mode) -> String {
+    ///
+    /// `secret`: Another one than the right one. `more`: Further keys.
+    func settings(_ mode: Mode, secret: String? = nil, more: String = "") -> String {
+        let more = more.isEmpty ? "" : ", " + more
         switch mode {
         case .component:
-            "{ enabled: true, mode: component, domain: queue.example.test, port: \(componentPort), secret: s3cret }"
+            return "{ enabled: true, mode: component, domain: queue.example.test, port: \(componentPort), "
+                + "secret: \(secret ?? "s3cret")\(more) }"
         case .client:
-            "{ enabled: true, mode: client, domain: example.test, host: 127.0.0.1, port: \(clientPort), user: bot, "
-                + "password: pw }"
+            return "{ enabled: true, mode: client, domain: example.test, host: 127.0.0.1, port: \(clientPort), "
+                + "user: bot, password: \(secret ?? "pw")\(more) }"
         }
     }
 

@@ -76,10 +76,20 @@ extension EndToEnd {
             }
             _ = try await client.receipt("\(Self.messages - 1)", within: .seconds(60))
             try await eventually("the middle", within: .seconds(120)) { contacts.count > Self.messages / 3 }
+            let before = Figures.last(contacts.messages)
             try await server.killAndStart()
+            let after = Figures.last(contacts.messages)
             let figures = try await Self.settled(contacts, installation, server: kind)
             print("server=\(kind) mode=\(mode) sent=\(Self.messages) \(figures)")
-            #expect(figures.lost == 0)
+            // prosody acknowledges behind what it has written to the contact. ejabberd does when another process of its
+            // own has the message: what is between the two at the kill is gone with it, at most one for each contact.
+            let mayBeLost = figures.missing.filter { number in
+                let contact = "u\(number % Self.contacts)"
+                return kind == .ejabberd && number > before[contact] ?? -1
+                    && number <= (after[contact] ?? -1) + Self.contacts
+            }
+            #expect(figures.missing == mayBeLost)
+            #expect(Set(figures.missing.map { $0 % Self.contacts }).count == figures.lost)
             #expect(figures.outOfOrder == 0)
             #expect(try await installation.json("dead", "list") == .list([]))
             #expect(try await installation.stop() == .status(0))
@@ -87,9 +97,11 @@ extension EndToEnd {
 
         struct Figures: CustomStringConvertible {
             var arrived = 0
-            var lost = 0
+            var missing: Set<Int> = []
             var twice = 0
             var outOfOrder = 0
+
+            var lost: Int { missing.count }
 
             var description: String { "arrived=\(arrived) lost=\(lost) twice=\(twice) out-of-order=\(outOfOrder)" }
 
@@ -117,7 +129,15 @@ extension EndToEnd {
                     last[line] = max(number, last[line] ?? -1)
                 }
                 arrived = seen.count
-                lost = XMPPTests.messages - seen.count
+                missing = Set(0..<XMPPTests.messages).subtracting(seen)
+            }
+
+            /// The highest number of each contact.
+            static func last(_ messages: [XMPPContacts.Message]) -> [String: Int] {
+                messages.reduce(into: [:]) { last, message in
+                    guard let number = Int(message.body) else { return }
+                    last[message.contact] = max(number, last[message.contact] ?? -1)
+                }
             }
         }
 
