@@ -69,7 +69,7 @@ final class XMPPServer: Sendable {
     /// The section of a site's file.
     ///
     /// `secret`: Another one than the right one. `more`: Further keys.
-    func settings(_ mode: Mode, secret: String? = nil, more: String = "") -> String {
+    func settings(_ mode: Mode, user: String = "bot", secret: String? = nil, more: String = "") -> String {
         let more = more.isEmpty ? "" : ", " + more
         switch mode {
         case .component:
@@ -77,7 +77,7 @@ final class XMPPServer: Sendable {
                 + "secret: \(secret ?? "s3cret")\(more) }"
         case .client:
             return "{ enabled: true, mode: client, domain: example.test, host: 127.0.0.1, port: \(clientPort), "
-                + "user: bot, password: \(secret ?? "pw")\(more) }"
+                + "user: \(user), password: \(secret ?? "pw")\(more) }"
         }
     }
 

@@ -76,9 +76,9 @@ extension EndToEnd {
             }
             _ = try await client.receipt("\(Self.messages - 1)", within: .seconds(60))
             try await eventually("the middle", within: .seconds(120)) { contacts.count > Self.messages / 3 }
-            let before = Figures.last(contacts.messages)
+            let before = XMPPFigures.last(contacts.messages)
             try await server.killAndStart()
-            let after = Figures.last(contacts.messages)
+            let after = XMPPFigures.last(contacts.messages)
             let figures = try await Self.settled(contacts, installation, server: kind)
             print("server=\(kind) mode=\(mode) sent=\(Self.messages) \(figures)")
             // prosody acknowledges behind what it has written to the contact. ejabberd does when another process of its
@@ -95,60 +95,14 @@ extension EndToEnd {
             #expect(try await installation.stop() == .status(0))
         }
 
-        struct Figures: CustomStringConvertible {
-            var arrived = 0
-            var missing: Set<Int> = []
-            var twice = 0
-            var outOfOrder = 0
-
-            var lost: Int { missing.count }
-
-            var description: String { "arrived=\(arrived) lost=\(lost) twice=\(twice) out-of-order=\(outOfOrder)" }
-
-            /// A contact's messages of one kind.
-            private struct Line: Hashable {
-                let contact: String
-                let isStored: Bool
-            }
-
-            /// Each contact's messages carry growing numbers; of one that came twice the first time counts.
-            ///
-            /// ejabberd hands a contact that comes back what arrives live before what it had kept, whoever sends it (a
-            /// component that waits for each acknowledgement sees the same): each of the two has its own order there.
-            init(_ messages: [XMPPContacts.Message], server: XMPPServer.Kind) {
-                var seen: Set<Int> = []
-                var last: [Line: Int] = [:]
-                for message in messages {
-                    guard let number = Int(message.body) else { continue }
-                    guard seen.insert(number).inserted else {
-                        twice += 1
-                        continue
-                    }
-                    let line = Line(contact: message.contact, isStored: server == .ejabberd && message.isStored)
-                    if number < last[line] ?? -1 { outOfOrder += 1 }
-                    last[line] = max(number, last[line] ?? -1)
-                }
-                arrived = seen.count
-                missing = Set(0..<XMPPTests.messages).subtracting(seen)
-            }
-
-            /// The highest number of each contact.
-            static func last(_ messages: [XMPPContacts.Message]) -> [String: Int] {
-                messages.reduce(into: [:]) { last, message in
-                    guard let number = Int(message.body) else { return }
-                    last[message.contact] = max(number, last[message.contact] ?? -1)
-                }
-            }
-        }
-
         /// All have arrived, or hostd has nothing left to send.
         private static func settled(
             _ contacts: XMPPContacts,
             _ installation: Installation,
             server: XMPPServer.Kind
-        ) async throws -> Figures {
+        ) async throws -> XMPPFigures {
             try await eventually("the last message", within: .seconds(240), every: .milliseconds(250)) {
-                if Figures(contacts.messages, server: server).lost == 0 { return true }
+                if XMPPFigures(contacts.messages, sent: messages, server: server).lost == 0 { return true }
                 let queues = try await installation.json("status")["queues"].list
                 let waiting = queues.filter { $0["queue"].text == "xmppout" }.flatMap { queue in
                     ["ready", "delayed", "claimed"].map { queue[$0].int ?? 0 }
@@ -157,9 +111,9 @@ extension EndToEnd {
             }
             // What the server has kept for a contact that was away comes now, if ever.
             try? await eventually("stragglers", within: .seconds(10)) {
-                Figures(contacts.messages, server: server).lost == 0
+                XMPPFigures(contacts.messages, sent: messages, server: server).lost == 0
             }
-            return Figures(contacts.messages, server: server)
+            return XMPPFigures(contacts.messages, sent: messages, server: server)
         }
     }
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts prosody or ejabberd, unprivileged, in a folder of its own: xmpp_server.py KIND FOLDER C2S COMPONENT EPMD USERS [CERT KEY]
 
-The domain is example.test, the component queue.example.test (secret s3cret), the users u0, u1, ... and bot (password pw).
+The domain is example.test, the components queue.example.test and count.example.test (secret s3cret), the users u0, u1, ... and bot (password pw).
 Says "ready" when it takes connections. Commands on standard input: kill; stop (by SIGTERM); start; certificate CERT KEY
 (of the next start). Its end is the server's.
 """
@@ -84,6 +84,8 @@ allow_unencrypted_plain_auth = false
 VirtualHost "example.test"
 Component "queue.example.test"
   component_secret = "s3cret"
+Component "count.example.test"
+  component_secret = "s3cret"
 """)
     for name in names:
         write(f"data/example%2etest/accounts/{name}.dat", 'return { ["password"] = "pw"; };\n')
@@ -97,7 +99,8 @@ loglevel: warning
 hosts: [example.test]
 listen:
   - {{port: {c2s}, ip: "127.0.0.1", module: ejabberd_c2s, starttls: false, max_stanza_size: 262144}}
-  - {{port: {component}, ip: "127.0.0.1", module: ejabberd_service, hosts: {{queue.example.test: {{password: s3cret}}}}}}
+  - {{port: {component}, ip: "127.0.0.1", module: ejabberd_service, 
+     hosts: {{queue.example.test: {{password: s3cret}}, count.example.test: {{password: s3cret}}}}}}
 auth_method: internal
 auth_password_format: scram
 shaper_rules: {{max_user_offline_messages: 1000000}}

@@ -52,11 +52,11 @@ final class XMPPConnection {
     var state = State.off
     var stream: ByteStream?
     private var parser = StreamParser()
-    private var reconnect = Reconnect()
+    var reconnect = Reconnect()
     private var random = SystemRandomNumberGenerator()
 
     var outbox = Outbox()
-    var waiters: [StanzaID: CheckedContinuation<Fate, Never>] = [:]
+    var waiters: [StanzaID: Waiter] = [:]
     var unsent: [UInt8] = []
     var isBlocked = false
     var willFlush = false
@@ -281,7 +281,6 @@ final class XMPPConnection {
     }
 
     private func up(_ session: Session, isResumed: Bool) {
-        reconnect.succeeded()
         state = .online(session)
         askedTurns = 0
         quietTurns = 0
@@ -297,6 +296,7 @@ final class XMPPConnection {
                 guard let ids = element["h"].flatMap({ UInt32($0) }).flatMap({ outbox.handled($0) }) else {
                     throw ConnectionFailure(.temporary, "the server has handled more stanzas than were sent")
                 }
+                reconnect.succeeded()
                 for id in ids { resolve(id, .acknowledged) }
             default: break
             }
@@ -306,6 +306,7 @@ final class XMPPConnection {
         if case .management? = session?.acks { handled &+= 1 }
         // Whatever comes back of it, even an error, proves that all before it was taken.
         if element.name == "iq", outbox.asked != nil, element["id"] == ackID {
+            reconnect.succeeded()
             for id in outbox.answered() { resolve(id, .acknowledged) }
             return
         }
