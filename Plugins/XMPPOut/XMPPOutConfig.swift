@@ -54,15 +54,17 @@ struct XMPPOutConfig: Hashable, Sendable {
         let isComponent = mode == .component
         let port = config.int("port") ?? (isComponent ? 5347 : 5222)
         guard (1...65_535).contains(port) else { throw FrameError("port: expected 1 to 65535, found \(port)") }
-        let user = config.string("user") ?? "update"
+        let user = try Self.prepared(config.string("user") ?? "update", "user")
         let resource = config.string("resource") ?? "hostd"
         guard JID("\(user)@\(domain.domain)/\(resource)")?.local == user.lowercased() else {
             throw FrameError("user, resource: \"\(user)@\(domain.domain)/\(resource)\" isn't an address")
         }
         let key = isComponent ? "secret" : "password"
-        guard let password = config.string(key), !password.isEmpty else {
+        guard var password = config.string(key), !password.isEmpty else {
             throw FrameError("\(key): mode \(mode.rawValue) needs it")
         }
+        // A component's secret is hashed as it is (XEP-0114).
+        if !isComponent { password = try Self.prepared(password, key) }
         if isComponent, tls == .required {
             throw FrameError("tls: a component's stream has no STARTTLS; use direct with a tunnel, or auto")
         }
@@ -115,6 +117,10 @@ struct XMPPOutConfig: Hashable, Sendable {
         request.isTrusted = true
         request.timeout = .seconds(30)
         return request
+    }
+
+    private static func prepared(_ text: String, _ key: String) throws(FrameError) -> String {
+        do { return try SASLprep.prepared(text) } catch { throw FrameError("\(key): \(error.description)") }
     }
 
     private static func isThisMachine(_ host: String) -> Bool {

@@ -40,16 +40,22 @@ public struct HostError: Error, Sendable, Hashable, CustomStringConvertible {
     public let code: Code
     /// What was asked of the host, in words.
     public let operation: String
+    /// Why, in words, where the host told them; else empty.
+    public let reason: String
 
-    init(_ code: Code, _ operation: String) {
+    init(_ code: Code, _ operation: String, reason: String = "") {
         self.code = code
         self.operation = operation
+        self.reason = reason
     }
 
-    init(status: Int32, _ operation: String) { self.init(Code(value: status), operation) }
+    init(status: Int32, _ operation: String, reason: String = "") {
+        self.init(Code(value: status), operation, reason: reason)
+    }
 
     /// One sentence for a log.
     public var description: String {
+        guard reason.isEmpty else { return "\(operation): \(reason)" }
         let cause =
             switch code {
             case .invalid: "an argument isn't allowed"

@@ -57,6 +57,21 @@ import WorkerLink
         }
     }
 
+    @Test("A queue is held before it has had an item, as by a site that connects", arguments: BrokerKind.allCases)
+    func holdOfNothing(kind: BrokerKind) async throws {
+        try await kind.run { broker in
+            let worker = try await ContractWorker(broker)
+            try await worker.hold("alice", "out", ms: .long)
+            try await worker.hold("carol", "out", ms: .long)
+            try await worker.hold("carol", "out", ms: 0)
+            try await worker.enqueue("alice", NewItem("1"))
+            try await worker.enqueue("carol", NewItem("2"))
+            #expect(try await worker.next().payload == "2")
+            try await worker.hold("alice", "out", ms: 0)
+            #expect(try await worker.next().payload == "1")
+        }
+    }
+
     @Test("An outcome may hold its item's lane", arguments: BrokerKind.allCases)
     func outcomeHolds(kind: BrokerKind) async throws {
         try await kind.run { broker in

@@ -9,10 +9,20 @@ import TestSupport
 final class SteadyLoad: Sendable {
     private let isOn = Flag()
     private let task: Task<Int, any Error>
+    private let progress = Progress()
 
-    /// `body`: of item 1, 2, ...
-    init(port: Int, queue: String, every pause: Duration, body: @escaping @Sendable (Int) -> String) {
-        task = Task { [isOn] in
+    /// How many are on disk so far.
+    var count: Int { progress.value }
+
+    /// `target`, `body`: of item 1, 2, ...
+    init(
+        port: Int,
+        queue: String,
+        every pause: Duration,
+        target: @escaping @Sendable (Int) -> String = { _ in "" },
+        body: @escaping @Sendable (Int) -> String
+    ) {
+        task = Task { [isOn, progress] in
             let client = try await StompTestClient.connect(port: port)
             try await client.connect()
             var sent = 0
@@ -22,12 +32,13 @@ final class SteadyLoad: Sendable {
                     "SEND",
                     [
                         "destination": "/queue/statusnet/main", "site": Installation.site, "queue": queue,
-                        "receipt": "\(id)",
+                        "target": target(id), "receipt": "\(id)",
                     ],
                     body: body(id)
                 )
                 try await client.receipt("\(id)")
                 sent = id
+                progress.set(id)
                 try await Task.sleep(for: pause)
             }
             return sent
@@ -72,4 +83,10 @@ private final class Flag: Sendable {
     private let state = Mutex(true)
     var value: Bool { state.withLock { $0 } }
     func clear() { state.withLock { $0 = false } }
+}
+
+private final class Progress: Sendable {
+    private let state = Mutex(0)
+    var value: Int { state.withLock { $0 } }
+    func set(_ value: Int) { state.withLock { $0 = value } }
 }

@@ -28,7 +28,12 @@ final class XMPPServer: Sendable {
         self.componentPort = componentPort
     }
 
-    static func start(_ kind: Kind, users: Int) async throws -> XMPPServer {
+    /// `certificate`: That clients get by STARTTLS; without one there is no TLS.
+    static func start(
+        _ kind: Kind,
+        users: Int,
+        certificate: CertificateFiles.Pair? = nil
+    ) async throws -> XMPPServer {
         let directory = try TemporaryDirectory()
         // The server's own account has to get through.
         try FileManager.default.setAttributes([.posixPermissions: 0o711], ofItemAtPath: directory.path)
@@ -36,6 +41,7 @@ final class XMPPServer: Sendable {
         let runner = try PythonFixture.start(
             "xmpp_server.py",
             [kind.rawValue, directory.file("server")] + ports.map { "\($0)" } + ["\(users)"]
+                + (certificate.map { [$0.certificate, $0.key] } ?? [])
         )
         let server = XMPPServer(runner, directory, ports[0], ports[1])
         _ = try await runner.line(containing: "ready", within: .seconds(90))
@@ -44,6 +50,12 @@ final class XMPPServer: Sendable {
 
     /// Kills the server, and starts it again at once.
     func killAndStart() async throws { try await command("kill", "start") }
+
+    /// Ends the server in order, and starts it again at once, with another certificate where one is given.
+    func stopAndStart(certificate: CertificateFiles.Pair? = nil) async throws {
+        if let certificate { try runner.write("certificate \(certificate.certificate) \(certificate.key)\n") }
+        try await command("stop", "start")
+    }
 
     /// Until `start`, connections are refused.
     func kill() async throws { try await command("kill") }
@@ -65,13 +77,17 @@ final class XMPPServer: Sendable {
     }
 
     /// The section of a site's file.
-    func settings(_ mode: Mode) -> String {
+    ///
+    /// `secret`: Another one than the right one. `more`: Further keys.
+    func settings(_ mode: Mode, user: String = "bot", secret: String? = nil, more: String = "") -> String {
+        let more = more.isEmpty ? "" : ", " + more
         switch mode {
         case .component:
-            "{ enabled: true, mode: component, domain: queue.example.test, port: \(componentPort), secret: s3cret }"
+            return "{ enabled: true, mode: component, domain: queue.example.test, port: \(componentPort), "
+                + "secret: \(secret ?? "s3cret")\(more) }"
         case .client:
-            "{ enabled: true, mode: client, domain: example.test, host: 127.0.0.1, port: \(clientPort), user: bot, "
-                + "password: pw }"
+            return "{ enabled: true, mode: client, domain: example.test, host: 127.0.0.1, port: \(clientPort), "
+                + "user: \(user), password: \(secret ?? "pw")\(more) }"
         }
     }
 }

@@ -17,13 +17,20 @@ class Contact(slixmpp.ClientXMPP):
         super().__init__(f"{name}@example.test/home", "pw")
         self.name_ = name
         self.up = asyncio.Event()
-        self.auto_reconnect = False
+        self.auto_reconnect = self.waits = False
         self.add_event_handler("session_start", self.started)
         self.add_event_handler("message", self.said)
         for event in ("disconnected", "connection_failed"):
-            self.add_event_handler(event, lambda _: self.loop.call_later(0.3, self.come))
+            self.add_event_handler(event, self.gone)
+
+    def gone(self, _):
+        # Both may be told of one connection: a second one of ours would end the first.
+        if not self.waits:
+            self.waits = True
+            self.loop.call_later(0.3, self.come)
 
     def come(self):
+        self.waits = False
         # slixmpp 1.8 and later differ in how TLS is left out.
         if hasattr(self, "enable_plaintext"):
             self.enable_plaintext, self.enable_starttls, self.enable_direct_tls = True, False, False

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts prosody or ejabberd, unprivileged, in a folder of its own: xmpp_server.py KIND FOLDER C2S COMPONENT EPMD USERS [CERT KEY]
 
-The domain is example.test, the component queue.example.test (secret s3cret), the users u0, u1, ... and bot (password pw).
-Says "ready" when it takes connections. Commands on standard input: kill, start, and freeze, thaw: it
-keeps its connections and says nothing. Its end is the server's.
+The domain is example.test, the components queue.example.test and count.example.test (secret s3cret), the users u0, u1, ... and bot (password pw).
+Says "ready" when it takes connections. Commands on standard input: kill; stop (by SIGTERM); start; freeze, thaw: it keeps
+its connections and says nothing; certificate CERT KEY (of the next start). Its end is the server's.
 """
 import ctypes, os, pwd, shutil, signal, socket, subprocess, sys, time
 
@@ -62,18 +62,29 @@ def own():
                 os.chown(path, account.pw_uid, account.pw_gid)
 
 
+def take(certificate, key):
+    shutil.copy(certificate, f"{folder}/certificate")
+    shutil.copy(key, f"{folder}/key")
+    own()
+
+
 def prosody():
-    tls = f'ssl = {{ certificate = "{certificate[0]}"; key = "{certificate[1]}" }}' if certificate else ""
+    # Where the account can read them, and where the next start finds others.
+    tls = f'ssl = {{ certificate = "{folder}/certificate"; key = "{folder}/key" }}' if certificate else ""
+    if certificate:
+        take(*certificate)
     write("prosody.cfg.lua", f"""
 daemonize = false; pidfile = "{folder}/prosody.pid"; data_path = "{folder}/data"; log = {{ warn = "*console" }}
 interfaces = {{ "127.0.0.1" }}; c2s_ports = {{ {c2s} }}; s2s_ports = {{}}; component_ports = {{ {component} }}
 component_interfaces = {{ "127.0.0.1" }}; modules_disabled = {{ "s2s" }}
 modules_enabled = {{ "roster", "saslauth", "disco", "ping", "tls", "smacks", "offline" }}
-authentication = "internal_plain"; c2s_require_encryption = {"true" if certificate else "false"}
+authentication = "internal_plain"; c2s_require_encryption = false
 allow_unencrypted_plain_auth = false
 {tls}
 VirtualHost "example.test"
 Component "queue.example.test"
+  component_secret = "s3cret"
+Component "count.example.test"
   component_secret = "s3cret"
 """)
     for name in names:
@@ -88,7 +99,8 @@ loglevel: warning
 hosts: [example.test]
 listen:
   - {{port: {c2s}, ip: "127.0.0.1", module: ejabberd_c2s, starttls: false, max_stanza_size: 262144}}
-  - {{port: {component}, ip: "127.0.0.1", module: ejabberd_service, hosts: {{queue.example.test: {{password: s3cret}}}}}}
+  - {{port: {component}, ip: "127.0.0.1", module: ejabberd_service, 
+     hosts: {{queue.example.test: {{password: s3cret}}, count.example.test: {{password: s3cret}}}}}}
 auth_method: internal
 auth_password_format: scram
 shaper_rules: {{max_user_offline_messages: 1000000}}
@@ -139,13 +151,15 @@ register()
 print("ready", flush=True)
 for command in sys.stdin:
     command = command.strip()
-    if command == "kill":
-        os.killpg(server.pid, signal.SIGKILL)
+    if command in ("kill", "stop"):
+        os.killpg(server.pid, signal.SIGKILL if command == "kill" else signal.SIGTERM)
         server.wait()
         print("gone", flush=True)
     elif command in ("freeze", "thaw"):
         os.killpg(server.pid, signal.SIGSTOP if command == "freeze" else signal.SIGCONT)
         print(command, flush=True)
+    elif command.startswith("certificate "):
+        take(*command.split()[1:])
     elif command == "start":
         server = run()
         ready()

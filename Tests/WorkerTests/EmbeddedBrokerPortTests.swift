@@ -77,6 +77,45 @@ import WorkerLink
         #expect(try await harness.heard.next() == "cancel [9]")
     }
 
+    @Test("A queue that is held stays so for a broker that comes back; a lane's hold is the broker's to keep")
+    func holds() async throws {
+        let directory = try TemporaryDirectory()
+        let link = try await FakeLink(path: directory.file("s"))
+        let harness = try await Harness(directory.file("s"))
+        _ = try await link.hello(link: 1)
+        let (alice, out) = (alice, QueueName(unchecked: "out"))
+        try await harness.onLoop { port in
+            port.hold(site: alice, queue: out, lane: "", ms: 600_000, text: "no server")
+            port.hold(site: alice, queue: out, lane: "t", ms: 600_000, text: "a lane")
+            port.hold(site: SiteName(unchecked: "bob"), queue: out, lane: "", ms: 600_000, text: "over")
+            port.hold(site: SiteName(unchecked: "bob"), queue: out, lane: "", ms: 0, text: "")
+        }
+        _ = try await link.received.first("the last hold") { Self.hold($0.message)?.hasSuffix(" 0") == true }
+        try await link.cut()
+        let again = try await link.received.first("a hold on the second link") {
+            $0.link == 2 && Self.hold($0.message) != nil
+        }
+        #expect(Self.hold(again.message)?.hasPrefix("alice  no server") == true)
+        #expect(link.received.all.count { $0.link == 2 && Self.hold($0.message) != nil } == 1)
+    }
+
+    /// Site, lane, text, and milliseconds in the end.
+    private static func hold(_ message: LinkMessage) -> String? {
+        guard case .hold(let site, _, let lane, let ms, let text) = message else { return nil }
+        return "\(site.rawValue) \(lane) \(text) \(ms)"
+    }
+
+    @Test("A hold lasts as long as it was said to, over all brokers")
+    func holdsPass() {
+        var holds = QueueHolds()
+        holds.note(alice, QueueName(unchecked: "out"), ms: 1000, text: "a", nowMs: 500)
+        guard case .hold(_, _, _, 400, "a")? = holds.inForce(nowMs: 1100).first else {
+            Issue.record("another hold than 400 ms")
+            return
+        }
+        #expect(holds.inForce(nowMs: 1500).isEmpty)
+    }
+
     @Test("Results of one turn of the loop travel in one message, at most 64 in one")
     func batches() async throws {
         let directory = try TemporaryDirectory()

@@ -81,6 +81,29 @@ import Testing
         #expect(server.host.streams.opened.count == 2)
     }
 
+    @Test("A server that lets us in and breaks off each time isn't asked each second; one that acknowledges is")
+    func breaksOff() async throws {
+        let server = try await XMPPFixture.connected()
+        for pause in [1, 2, 4] {
+            server.send("</stream:stream>")
+            try await XMPPFixture.down(server)
+            await server.host.clock.advance(by: .seconds(pause))
+            try await XMPPFixture.up(server)
+        }
+        let count = server.host.streams.opened.count
+        server.send("</stream:stream>")
+        try await XMPPFixture.down(server)
+        await server.host.clock.advance(by: .seconds(3))
+        #expect(server.host.streams.opened.count == count)
+        await server.host.clock.advance(by: .seconds(5))
+        try await XMPPFixture.up(server)
+        #expect(await server.host.deliver(XMPPDeliverTests.item()).outcome == .done)
+        server.send("</stream:stream>")
+        try await XMPPFixture.down(server)
+        await server.host.clock.advance(by: .seconds(1))
+        try await XMPPFixture.up(server)
+    }
+
     @Test(
         "A stream that can't be read is left, and a new one made",
         arguments: ["<!DOCTYPE a>", "<message><body></message>", "<message>\u{1}</message>", "</stream:stream>"]

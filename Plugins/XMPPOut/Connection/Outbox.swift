@@ -39,10 +39,12 @@ struct Outbox {
     var wantsRequest: Bool { asked == nil && last > max(acknowledged, lastAsked) }
     var waiting: [StanzaID] { entries[head...].compactMap(\.id) }
 
-    /// A stanza goes out.
-    mutating func append(_ bytes: [UInt8], id: StanzaID?) {
+    /// A stanza goes out; its number.
+    @discardableResult
+    mutating func append(_ bytes: [UInt8], id: StanzaID?) -> UInt64 {
         last += 1
         entries.append(Entry(number: last, id: id, bytes: bytes))
+        return last
     }
 
     /// An acknowledgement of all so far is asked for.
@@ -68,10 +70,13 @@ struct Outbox {
         return acknowledge(through: acknowledged + new)
     }
 
-    /// A stanza came back as an error: nobody waits for it any more, but it still counts.
-    mutating func forget(_ id: StanzaID) {
-        guard let index = entries[head...].firstIndex(where: { $0.id == id }) else { return }
-        entries[index].id = nil
+    /// Nobody waits for the stanza of this number any more, as it came back as an error, but it still counts.
+    mutating func forget(_ number: UInt64) {
+        // Numbers have no gaps.
+        guard head < entries.count, let first = entries[head...].first?.number, (first...last).contains(number) else {
+            return
+        }
+        entries[head + Int(number - first)].id = nil
     }
 
     /// A resumed stream: all that the server hasn't, in order.

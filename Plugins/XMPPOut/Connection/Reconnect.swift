@@ -38,7 +38,9 @@ struct Reconnect: Hashable {
     private var failures = 0
     private var conflicts = 0
 
-    /// The stream is up.
+    /// The stream has proved itself: it acknowledged something, or was up for a while.
+    ///
+    /// A server that lets us in and breaks off at once would be asked each second for ever.
     mutating func succeeded() {
         failures = 0
         conflicts = 0

@@ -4,6 +4,12 @@ import PluginKit
 
 // What goes out: stanzas in order, who waits for each, and how it is known that the server has them.
 extension XMPPConnection {
+    /// Who waits for a stanza, and its number in the outbox.
+    struct Waiter {
+        let continuation: CheckedContinuation<Fate, Never>
+        let number: UInt64
+    }
+
     /// Sends a stanza and waits until the server has it.
     ///
     /// Where the task is cancelled, it waits for a moment only.
@@ -11,36 +17,42 @@ extension XMPPConnection {
         guard session != nil else { return .offline(problem) }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                waiters[id] = continuation
-                send(bytes, id: id)
+                guard let number = send(bytes, id: id) else {
+                    return continuation.resume(returning: .offline(problem))
+                }
+                waiters[id] = Waiter(continuation: continuation, number: number)
             }
         } onCancel: {
             Task { @HostActor in self.giveUpSoon(id) }
         }
     }
 
-    /// Sends a stanza that nobody waits for.
-    func send(_ bytes: [UInt8], id: StanzaID? = nil) {
-        guard let session else { return }
+    /// Sends a stanza; its number in the outbox.
+    ///
+    /// Without an id nobody waits for it.
+    @discardableResult
+    func send(_ bytes: [UInt8], id: StanzaID? = nil) -> UInt64? {
+        guard let session else { return nil }
         // Only a stream that may be resumed has to send them again.
         let isResumable = if case .management(_?) = session.acks { true } else { false }
-        outbox.append(isResumable ? bytes : [], id: id)
+        let number = outbox.append(isResumable ? bytes : [], id: id)
         unsent += bytes
-        guard !willFlush else { return }
+        guard !willFlush else { return number }
         willFlush = true
         // Once for all the items that the host hands over in one go.
         Task { @HostActor in
             self.willFlush = false
             self.flush()
         }
+        return number
     }
 
     /// A stanza came back.
     ///
     /// False: nobody waits for it any more.
     func bounce(_ id: StanzaID, _ error: StanzaError) -> Bool {
-        guard waiters[id] != nil else { return false }
-        outbox.forget(id)
+        guard let waiter = waiters[id] else { return false }
+        outbox.forget(waiter.number)
         resolve(id, .bounced(error))
         return true
     }
@@ -52,11 +64,13 @@ extension XMPPConnection {
     }
 
     func giveUp(_ id: StanzaID) {
-        outbox.forget(id)
+        if let waiter = waiters[id] { outbox.forget(waiter.number) }
         resolve(id, .lost)
     }
 
-    func resolve(_ id: StanzaID, _ fate: Fate) { waiters.removeValue(forKey: id)?.resume(returning: fate) }
+    func resolve(_ id: StanzaID, _ fate: Fate) {
+        waiters.removeValue(forKey: id)?.continuation.resume(returning: fate)
+    }
 
     var ackID: String { "ack-\(ackCount)" }
 
@@ -99,6 +113,7 @@ extension XMPPConnection {
                 fail(ConnectionFailure(.temporary, "the server says nothing during the login"))
             }
         case .online(let session):
+            reconnect.succeeded()
             quietTurns += 1
             if outbox.asked != nil {
                 askedTurns += 1

@@ -57,11 +57,11 @@ final class XMPPConnection {
     var state = State.off
     var stream: ByteStream?
     private var parser = StreamParser()
-    private var reconnect = Reconnect()
+    var reconnect = Reconnect()
     var random = SystemRandomNumberGenerator()
 
     var outbox = Outbox()
-    var waiters: [StanzaID: CheckedContinuation<Fate, Never>] = [:]
+    var waiters: [StanzaID: Waiter] = [:]
     var unsent: [UInt8] = []
     var isBlocked = false
     var willFlush = false
@@ -260,7 +260,6 @@ final class XMPPConnection {
     }
 
     private func up(_ session: Session, isResumed: Bool) {
-        reconnect.succeeded()
         state = .online(session)
         askedTurns = 0
         quietTurns = 0
@@ -276,6 +275,7 @@ final class XMPPConnection {
                 guard let ids = element["h"].flatMap({ UInt32($0) }).flatMap({ outbox.handled($0) }) else {
                     throw ConnectionFailure(.temporary, "the server has handled more stanzas than were sent")
                 }
+                reconnect.succeeded()
                 for id in ids { resolve(id, .acknowledged) }
             default: break
             }
@@ -285,6 +285,7 @@ final class XMPPConnection {
         if case .management? = session?.acks { handled &+= 1 }
         // Whatever comes back of it, even an error, proves that all before it was taken.
         if element.name == "iq", outbox.asked != nil, element["id"] == ackID {
+            reconnect.succeeded()
             for id in outbox.answered() { resolve(id, .acknowledged) }
             return
         }

@@ -23,6 +23,7 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     /// By name: a site may be refused before it had its first item.
     private var refused: Set<String> = []
     private var refusesAll = false
+    private lazy var holds = HoldOrder(core)
     private var nextDelivery: UInt64 = 1
     private var outbox: [(UInt64, ActiveItem)] = []
     /// A handler missed its deadline: the worker ends itself, and nothing else in it is to blame.
@@ -97,10 +98,7 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         case .results(let results): for result in results { end(result) }
         case .enqueue(let request, let site, let items): enqueue(request, site, items)
         case .hold(let site, let queue, let lane, let ms, let text):
-            guard let line = core.dispatcher.linesByName[queue.rawValue], let id = core.dispatcher.ids[site.rawValue],
-                let source = line.sources[id]
-            else { return }
-            core.dispatcher.hold(source, key: lane, ms: Int64(ms), text: text)
+            holds.put(site, queue) { [core] in core.dispatcher.hold($0, key: lane, ms: Int64(ms), text: text) }
         case .refuse(let sites): refuse(sites)
         case .accept(let sites): accept(sites)
         case .serve(let queues): serve(queues)

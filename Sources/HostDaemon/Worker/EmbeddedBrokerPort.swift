@@ -27,6 +27,7 @@ final class EmbeddedBrokerPort: BrokerPort {
     private var requests: [UInt64: (String?) -> Void] = [:]
     private var refused: Set<SiteName> = []
     private var refusesAll = false
+    private var holds = QueueHolds()
     private var isStopped = false
 
     init(loop: any EventLoop, socketPath: String, hello: LinkHello, logger: Logger) {
@@ -84,6 +85,7 @@ final class EmbeddedBrokerPort: BrokerPort {
     }
 
     func hold(site: SiteName, queue: QueueName, lane: String, ms: UInt32, text: String) {
+        if lane.isEmpty { holds.note(site, queue, ms: ms, text: text, nowMs: nowMs) }
         send(.hold(site: site, queue: queue, lane: lane, ms: ms, text: text))
     }
 
@@ -102,6 +104,8 @@ final class EmbeddedBrokerPort: BrokerPort {
     }
 
     // MARK: - The link
+
+    private var nowMs: Int64 { Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000) }
 
     private func send(_ message: LinkMessage) {
         // Results that came before go before.
@@ -146,6 +150,7 @@ final class EmbeddedBrokerPort: BrokerPort {
         channel.write(LinkMessage.hello(hello), promise: nil)
         if refusesAll { channel.write(LinkMessage.refuse([]), promise: nil) }
         if !refused.isEmpty { channel.write(LinkMessage.refuse(refused.sorted()), promise: nil) }
+        for hold in holds.inForce(nowMs: nowMs) { channel.write(hold, promise: nil) }
         channel.flush()
         receiver?.connected()
     }

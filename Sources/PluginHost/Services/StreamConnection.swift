@@ -233,19 +233,8 @@ final class StreamConnection: PluginOperation {
     }
 
     private func fail(_ error: any Error) {
-        let status: Int32 =
-            switch error {
-            case is AddressGuard.Refusal: HOSTD_E_DENIED
-            case ChannelError.connectTimeout: HOSTD_E_TIMEOUT
-            case let error as NIOConnectionError
-            where error.connectionErrors.contains { Self.isTimeout($0.error) }: HOSTD_E_TIMEOUT
-            default: HOSTD_E_IO
-            }
-        end(status, status == HOSTD_E_DENIED ? "the address is a private one" : "\(error)")
-    }
-
-    private static func isTimeout(_ error: any Error) -> Bool {
-        if case ChannelError.connectTimeout = error { true } else { false }
+        let problem = StreamProblem(error, name: target.serverName ?? target.host)
+        end(problem.status, problem.words)
     }
 
     /// The stream is over; its last event follows those that wait.
@@ -263,7 +252,7 @@ final class StreamConnection: PluginOperation {
             )
         }
         release()
-        events.tell(.closed(status))
+        events.tell(.closed(status, reason: reason ?? ""))
     }
 
     private func release() {

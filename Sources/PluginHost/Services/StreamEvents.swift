@@ -9,7 +9,8 @@ final class StreamEvents {
     enum Event {
         case connected, secured
         case data(ByteBuffer)
-        case closed(Int32)
+        /// The reason is in words; empty where there is none.
+        case closed(Int32, reason: String)
     }
 
     var op: hostd_op = 0
@@ -76,9 +77,12 @@ final class StreamEvents {
                 let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
                 call(HOSTD_S_DATA, data: hostd_str(ptr: base, len: bytes.count))
             }
-        case .closed(let status):
+        case .closed(let status, let reason):
             guard instance.operations.finish(op) else { return }
-            call(HOSTD_S_CLOSED, status)
+            ByteBuffer(string: reason).withUnsafeReadableBytes { bytes in
+                let base = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+                call(HOSTD_S_CLOSED, status, data: hostd_str(ptr: base, len: bytes.count))
+            }
         }
     }
 

@@ -166,7 +166,8 @@ public final class ByteStream {
         case HOSTD_S_WRITABLE: action(self, .writable)
         case HOSTD_S_CLOSED:
             isOver = true
-            let error = status == HOSTD_OK ? nil : HostError(status: status, "the stream to \(name)")
+            let reason = String(decoding: bytes, as: UTF8.self)
+            let error = status == HOSTD_OK ? nil : HostError(status: status, "the stream to \(name)", reason: reason)
             // The host's reference ends with this event.
             Unmanaged.passUnretained(self).release()
             action(self, .closed(error))

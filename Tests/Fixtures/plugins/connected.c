@@ -63,6 +63,7 @@ static void happened(void *user, hostd_op op, uint32_t event, int32_t status, ho
     }
     if (event == HOSTD_S_CLOSED) t->op = 0;
     report(t->s, "%c %s %d", t->name, words[event <= 5 ? event : 0], status);
+    if (event == HOSTD_S_CLOSED && data.len > 0) report(t->s, "%c because %.*s", t->name, (int)data.len, data.ptr);
 }
 
 /* open NAME FLAGS HOST PORT TIMEOUT SRV TLS_NAME CA_FILE; "-" = none */
