@@ -89,6 +89,27 @@ import Testing
         )
     }
 
+    @Test("While a new generation is on its way the broker knows its new queues, too, but gives them no notices")
+    func rolling() throws {
+        let old = FakePlugins.descriptor(queues: ["a", "gone"])
+        var next = FakePlugins.descriptor(queues: ["a", "b"], singletons: ["a"])
+        for index in next.handlers.indices { next.handlers[index].takesNotices = true }
+        next.outputs = [QueueName(unchecked: "in")]
+        let plan = SpawnPlan(
+            try deployment(),
+            running: [omb: running(old)],
+            rolling: [omb: running(next, generation: 2)],
+            known: [:],
+            stateDirectory: "/state"
+        )
+        let told = try #require(plan.broker.plugins.first?.descriptor)
+        // What both have stays as it runs.
+        #expect(told.handlers.dropLast() == old.handlers[...])
+        #expect(told.handlers.last?.queue.rawValue == "b" && told.handlers.last?.takesNotices == false)
+        #expect(told.outputs.map(\.rawValue) == ["in"] && told.version == old.version)
+        #expect(plan.workers == self.plan(try deployment(), running: [omb: running(old)]).workers)
+    }
+
     @Test("A site's keys reach its workers checked, with the plugin's defaults")
     func values() throws {
         let keys = [

@@ -21,13 +21,21 @@ struct SpawnPlan: Equatable {
     /// Only of plugins that a site enables and that can be run.
     private(set) var workers: [WorkerConfiguration]
 
+    /// `rolling`: new generations that are on their way.
     init(
         _ deployment: Deployment,
         running: [PluginName: RunningPlugin],
+        rolling: [PluginName: RunningPlugin] = [:],
         known: [PluginName: PluginDescriptor],
         stateDirectory: String
     ) {
-        broker = Self.broker(deployment, running: running, known: known, stateDirectory: stateDirectory)
+        broker = Self.broker(
+            deployment,
+            running: running,
+            rolling: rolling,
+            known: known,
+            stateDirectory: stateDirectory
+        )
         console = Self.console(deployment.config, stateDirectory: stateDirectory)
         workers = WorkerUnits(deployment, running, stateDirectory: stateDirectory).workers
     }
@@ -65,6 +73,7 @@ struct SpawnPlan: Equatable {
     private static func broker(
         _ deployment: Deployment,
         running: [PluginName: RunningPlugin],
+        rolling: [PluginName: RunningPlugin],
         known: [PluginName: PluginDescriptor],
         stateDirectory: String
     ) -> BrokerConfiguration {
@@ -92,7 +101,9 @@ struct SpawnPlan: Equatable {
         }
         broker.plugins = deployment.enabledPlugins.sorted().map { plugin in
             let code = running[plugin]?.code
-            return PluginEntry(name: plugin, descriptor: code?.descriptor ?? known[plugin], isLoaded: code != nil)
+            var descriptor = code?.descriptor ?? known[plugin]
+            if let next = rolling[plugin] { descriptor?.add(next.code.descriptor) }
+            return PluginEntry(name: plugin, descriptor: descriptor, isLoaded: code != nil)
         }
         return broker
     }
@@ -107,5 +118,18 @@ struct SpawnPlan: Equatable {
         )
         console.version = HostVersion.current
         return console
+    }
+}
+
+extension PluginDescriptor {
+    /// The queues that only the next version has: its first worker may stage items there before the roll-out is over.
+    ///
+    /// Notices don't go there yet, as the roll-out may be undone.
+    fileprivate mutating func add(_ next: PluginDescriptor) {
+        for var handler in next.handlers where !handlers.contains(where: { $0.queue == handler.queue }) {
+            handler.takesNotices = false
+            handlers.append(handler)
+        }
+        outputs += next.outputs.filter { !outputs.contains($0) }
     }
 }

@@ -93,7 +93,13 @@ extension Supervisor {
     func reconcile() -> [ChildLink] {
         guard stop == nil else { return [] }
         deployment.settle(running.mapValues(\.code.descriptor))
-        let plan = SpawnPlan(deployment, running: running, known: memory.known, stateDirectory: state.path)
+        let plan = SpawnPlan(
+            deployment,
+            running: running,
+            rolling: rollouts.mapValues(\.next),
+            known: memory.known,
+            stateDirectory: state.path
+        )
         var wanted: [SlotID: RoleConfiguration] = [.broker: .broker(plan.broker)]
         if let console = plan.console {
             if !isAtOtherAddress(console) { wanted[.console] = .console(console) }
