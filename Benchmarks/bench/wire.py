@@ -90,8 +90,13 @@ class Counter:
 
     def text(self):
         self.asked += 1
-        self.connection.request("GET", "/stat")
-        return self.connection.getresponse().read().decode()
+        try:
+            self.connection.request("GET", "/stat")
+            return self.connection.getresponse().read().decode()
+        except http.client.RemoteDisconnected:  # it was idle for minutes: asked anew, on a new connection
+            self.connection.close()
+            self.connection.request("GET", "/stat")
+            return self.connection.getresponse().read().decode()
 
     def __call__(self):
         if self.own_requests_count:  # nginx's stub_status: accepts, handled, requests on the third line

@@ -119,8 +119,12 @@ extension Supervisor {
         let begun = kind.rollsOut && takeover?.step != .broker ? beginRollouts(ofChanged: kind == .files) : []
         let told = reconcile()
         change?.isApplied = true
-        change?.awaited = Set(slots.keys.filter { $0.role != .console }).subtracting(before)
-        if case .update = kind { change?.replaced = replacing(change?.awaited ?? [], among: before) }
+        let awaited = Set(slots.keys.filter { $0.role != .console }).subtracting(before)
+        change?.awaited = awaited
+        if case .update = kind {
+            let replaced = replacing(awaited, among: before)
+            change?.replaced = replaced
+        }
         retrySites()
         switch kind {
         case .update:

@@ -76,7 +76,8 @@ extension Supervisor {
     /// Once the control socket is open, and plugins.d was looked through.
     func takeOver() {
         guard let change else { return }
-        self.change?.reading = read(for: change)
+        let reading = read(for: change)
+        self.change?.reading = reading
         apply()
         // Whoever ended during the exec.
         reap()

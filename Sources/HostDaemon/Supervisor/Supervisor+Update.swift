@@ -86,7 +86,8 @@ extension Supervisor {
             logger.error("not taken, what was in force stays", metadata: ["reason": "\(line)"])
         }
         self.change?.complaints = complaints
-        self.change?.sites = Self.differing(deployment, next)
+        let sites = Self.differing(deployment, next)
+        self.change?.sites = sites
         deployment = next
         return true
     }
