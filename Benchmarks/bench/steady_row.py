@@ -3,9 +3,10 @@
 
 import os, time
 
-from .config_rows import ROLES, Control, residents
+from .config_rows import ROLES, residents
 from .measure import AUTHOR, Result
 from .services import Hostd, Nginx, notice, recipient
+from .wire import Control
 
 TARGETS, PAUSE_S, POINTS = 50, 0.25, 20
 

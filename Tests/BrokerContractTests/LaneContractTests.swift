@@ -62,10 +62,10 @@ import WorkerLink
         try await kind.run { broker in
             let worker = try await ContractWorker(broker)
             try await worker.hold("alice", "out", ms: .long)
-            try await worker.hold("carol", "out", ms: .long)
-            try await worker.hold("carol", "out", ms: 0)
+            try await worker.hold("bob", "out", ms: .long)
+            try await worker.hold("bob", "out", ms: 0)
             try await worker.enqueue("alice", NewItem("1"))
-            try await worker.enqueue("carol", NewItem("2"))
+            try await worker.enqueue("bob", NewItem("2"))
             #expect(try await worker.next().payload == "2")
             try await worker.hold("alice", "out", ms: 0)
             #expect(try await worker.next().payload == "1")

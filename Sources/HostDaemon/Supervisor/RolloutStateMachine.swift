@@ -77,6 +77,8 @@ struct RolloutStateMachine: Equatable {
     }
 
     /// What to do at the very beginning besides starting the workers that it `wants`.
+    // Inlined into its callers' closures it crashes the optimizer of Swift 6.3 (an ownership error in `renewNext`).
+    @inline(never)
     var firstAction: Action? { if case .handingOver = state { .handOver } else { nil } }
 
     /// Whether this new worker is to be there now.
