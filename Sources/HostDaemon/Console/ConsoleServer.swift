@@ -87,8 +87,10 @@ struct ConsoleServer: Sendable {
         } catch {
             throw ConsoleError.cannotListen(address, .other("\(error)"))
         }
+        let port = connections.channel.localAddress?.port ?? configuration.listenPort
+        logger.info("listening on \(HostPort(host: address.host, port: port))")
         return ConsoleServer(
-            port: connections.channel.localAddress?.port ?? configuration.listenPort,
+            port: port,
             listener: connections.channel,
             guests: guests,
             run: Task { await serve(connections, http, logger) }
