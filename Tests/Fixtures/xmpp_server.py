@@ -8,6 +8,8 @@ its connections and says nothing; certificate CERT KEY (of the next start). Its 
 """
 import ctypes, os, pwd, shutil, signal, socket, subprocess, sys, time
 
+# The test process may have blocked signals, and a server that inherits that never hears SIGTERM.
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
 kind, folder, c2s, component, epmd_port, users = sys.argv[1:7]
 certificate = sys.argv[7:9]
 names = ["bot"] + [f"u{number}" for number in range(int(users))]
