@@ -39,7 +39,7 @@ import Testing
     @Test("Every character of Unicode 3.2, beside another implementation (Python's stringprep)")
     func everyScalar() async throws {
         let program = """
-            import stringprep as s, unicodedata
+            s, unicodedata = __import__("stringprep"), __import__("unicodedata")
             u = unicodedata.ucd_3_2_0
             bad = [getattr(s, "in_table_" + t) for t in "c12 c21_c22 c3 c4 c5 c6 c7 c8 c9".split()]
             for c in range(0x80, 0x110000):
