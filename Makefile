@@ -29,7 +29,7 @@ test: ## everything: builds, then unit, contract, interop and kill tests
 	$(toolchain)
 	@scripts/install-packages build test
 	@echo '==> building and running the tests (the first time takes some minutes)...'
-	$(WIDTH) $(SWIFT) test --disable-xctest $(if $(FILTER),--filter $(FILTER))
+	$(WIDTH) $(SWIFT) test --disable-xctest $(if $(FILTER),--filter '$(FILTER)')
 
 # Half an hour of random faults; `make soak SOAK_SECONDS=86400` for a day. HOSTD_TEST_SEED repeats a run.
 SOAK_SECONDS ?= 1800
@@ -42,7 +42,7 @@ soak: ## random faults under load for half an hour (SOAK_SECONDS=...): nothing l
 
 # Unit tests only: what starts processes, or is bound to time, says little under a sanitizer that slows it ten times.
 PROCESSES := EndToEndTests SupervisorTests QueueCtlTests PluginFilesTests
-UNIT := --disable-xctest $(PROCESSES:%=--skip %) $(if $(FILTER),--filter $(FILTER))
+UNIT := --disable-xctest $(PROCESSES:%=--skip %) $(if $(FILTER),--filter '$(FILTER)')
 
 test-tsan: ## the unit tests under ThreadSanitizer
 	$(toolchain)
