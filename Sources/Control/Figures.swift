@@ -29,6 +29,11 @@ package enum Figures {
         return (unit == 0 ? String(number) : tenths(value, upTo: 10)) + " " + units[unit]
     }
 
+    /// `48 MiB of 2 GiB`; `48 MiB` where there is no limit.
+    package static func bytes(_ number: Int64, of limit: Int64?) -> String {
+        bytes(number) + (limit.map { " of " + bytes($0) } ?? "")
+    }
+
     /// Items a second: `0`, `0.4`, `12.5`, `1,240`.
     package static func rate(_ perSecond: Double) -> String {
         guard perSecond.isFinite else { return "-" }

@@ -75,10 +75,7 @@ extension EndToEnd {
             }
             try await installation.queuectl("resume", "ombout")
             try await eventually("all deliveries", within: .seconds(300), every: .milliseconds(500)) {
-                let rows = try await installation.json("status")["queues"].list.filter { $0["queue"].text == "ombout" }
-                return rows.allSatisfy { row in
-                    ["ready", "delayed", "claimed"].allSatisfy { row[$0].int ?? 0 == 0 }
-                }
+                try await installation.isEmpty("ombout")
             }
             try await installation.delivered(receiver.targets, ofNotice: 1)
             let arrivals = receiver.arrivals()

@@ -139,9 +139,7 @@ extension EndToEnd {
         /// One that is sent into a gap may be there without its sender knowing: its second copy's items are the first one's.
         private func post(_ notice: Int, on installation: Installation) async throws {
             try await eventually("notice \(notice) is taken", within: .seconds(60), every: .milliseconds(100)) {
-                let command = ["enqueue", "-s", Installation.site, "notice", "-"]
-                return try await installation.queuectl(trying: command, input: Installation.notice(notice)).exit
-                    == .status(0)
+                try await installation.isTaken(notice: notice)
             }
         }
 

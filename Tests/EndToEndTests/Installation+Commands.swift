@@ -55,6 +55,18 @@ extension Installation {
         try await queuectl("enqueue", "-s", site, queue, "-", input: frame)
     }
 
+    /// Nothing of this queue waits or is being delivered, on any site.
+    func isEmpty(_ queue: String) async throws -> Bool {
+        let rows = try await json("status")["queues"].list.filter { $0["queue"].text == queue }
+        return rows.allSatisfy { row in ["ready", "delayed", "claimed"].allSatisfy { row[$0].int == 0 } }
+    }
+
+    /// False where it wasn't taken, as far as its sender knows: a second copy has the same items.
+    func isTaken(notice id: Int) async throws -> Bool {
+        try await queuectl(trying: ["enqueue", "-s", Self.site, "notice", "-"], input: Self.notice(id)).exit
+            == .status(0)
+    }
+
     /// Posts a notice of the author that DemoReceiver's recipients subscribed to.
     func post(notice id: Int) async throws { try await enqueue("notice", Self.notice(id)) }
 

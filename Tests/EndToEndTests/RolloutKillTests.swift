@@ -116,8 +116,7 @@ private final class PatientLoad: Sendable {
             var notices = 0
             while !Task.isCancelled {
                 notices += 1
-                // A copy of what was taken without its sender's knowing has the same items.
-                while try await !Self.post(notices, on: installation) {
+                while try await !installation.isTaken(notice: notices) {
                     guard !Task.isCancelled else { return notices - 1 }
                     try? await Task.sleep(for: .milliseconds(100))
                 }
@@ -133,10 +132,5 @@ private final class PatientLoad: Sendable {
     func stop() async throws -> Int {
         task.cancel()
         return try await task.value
-    }
-
-    private static func post(_ notice: Int, on installation: Installation) async throws -> Bool {
-        let command = ["enqueue", "-s", Installation.site, "notice", "-"]
-        return try await installation.queuectl(trying: command, input: Installation.notice(notice)).exit == .status(0)
     }
 }

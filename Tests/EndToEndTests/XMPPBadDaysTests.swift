@@ -5,17 +5,9 @@ import Testing
 extension EndToEnd {
     /// What an operator has to mend, told by hostd, and mended: certificates, passwords, rivals.
     @Suite struct XMPPBadDaysTests {
-        /// One attempt would be the last one: what is held spends none.
-        private static let queue = ["max_retries: 1"]
-
         private static func installation(_ xmppout: String) async throws -> Installation {
-            let installation = try Installation(.init(workers: 1, queue: queue, plugins: ["xmppout": xmppout]))
-            try await installation.start()
-            return installation
-        }
-
-        private static func message(_ body: String, to contact: String = "u0") -> String {
-            "<message to='\(contact)@example.test' type='chat'><body>\(body)</body></message>"
+            // One attempt would be the last one: what is held spends none.
+            try await XMPPServer.installation(xmppout, queue: ["max_retries: 1"])
         }
 
         /// `queuectl status` says it, the item waits, and nothing is dead.
@@ -45,7 +37,7 @@ extension EndToEnd {
             let installation = try await Self.installation(
                 server.settings(.client, more: "tls: required, ca_file: \"\(certificates.authority)\"")
             )
-            try await installation.enqueue("xmppout", Self.message("through TLS"))
+            try await installation.enqueue("xmppout", XMPPServer.message("through TLS"))
             try await eventually("the message") { contacts.messages.map(\.body) == ["through TLS"] }
             #expect(try await installation.stop() == .status(0))
         }
@@ -61,7 +53,7 @@ extension EndToEnd {
             let installation = try await Self.installation(
                 server.settings(.client, more: "tls: required, ca_file: \"\(certificates.authority)\"")
             )
-            try await installation.enqueue("xmppout", Self.message("private"))
+            try await installation.enqueue("xmppout", XMPPServer.message("private"))
             try await Self.isHeld(installation, because: "certificate is")
             #expect(Self.log(installation, "connected to the XMPP server") == 0)
             #expect(contacts.messages.isEmpty)
@@ -82,7 +74,7 @@ extension EndToEnd {
             let server = try await XMPPServer.start(kind, users: 1)
             let contacts = try await XMPPContacts(server, count: 1)
             let installation = try await Self.installation(server.settings(mode, secret: "wrong"))
-            try await installation.enqueue("xmppout", Self.message("held"))
+            try await installation.enqueue("xmppout", XMPPServer.message("held"))
             try await Self.isHeld(installation, because: "not-authorized")
             #expect(Self.log(installation, "refuses this site's settings", "in 300 s") == 1)
             try installation.writeSite(plugins: ["xmppout": server.settings(mode)])
@@ -102,7 +94,7 @@ extension EndToEnd {
             // u0/home comes, and u1, for whom the message is.
             let contacts = try await XMPPContacts(server, count: 2)
             _ = try await hostd.line(containing: "another connection has this site's address", of: hostd.errors)
-            try await installation.enqueue("xmppout", Self.message("after all", to: "u1"))
+            try await installation.enqueue("xmppout", XMPPServer.message("after all", to: XMPPServer.address("u1")))
             try await Self.isHeld(installation, because: "conflict")
             try contacts.send("still there", from: "u0", to: "u1@example.test")
             try await eventually("the rival, which wasn't thrown out") {

@@ -9,25 +9,15 @@ extension EndToEnd {
     @Suite struct XMPPChangeTests {
         private static let contacts = 5
 
-        private static func body(_ number: Int, _ contact: String) -> String {
-            "<message to='\(contact)' type='chat'><body>\(number)</body></message>"
-        }
-
         /// Numbered messages, one every millisecond or two, to all contacts in turn: 0, 1, ...
         private static func load(_ installation: Installation) -> SteadyLoad {
-            let contact = { @Sendable (id: Int) in "u\((id - 1) % contacts)@example.test" }
+            let contact = { @Sendable (id: Int) in XMPPServer.address("u\((id - 1) % contacts)") }
             return SteadyLoad(
                 port: installation.stompPort,
                 queue: "xmppout",
                 every: .milliseconds(1),
                 target: contact
-            ) { body($0 - 1, contact($0)) }
-        }
-
-        private static func installation(_ server: XMPPServer, _ mode: XMPPServer.Mode) async throws -> Installation {
-            let installation = try Installation(.init(workers: 1, plugins: ["xmppout": server.settings(mode)]))
-            try await installation.start()
-            return installation
+            ) { XMPPServer.message("\($0 - 1)", to: contact($0)) }
         }
 
         /// All arrive, in order for each contact.
@@ -46,7 +36,7 @@ extension EndToEnd {
         func otherVersion() async throws {
             let server = try await XMPPServer.start(.prosody, users: Self.contacts)
             let contacts = try await XMPPContacts(server, count: Self.contacts)
-            let installation = try await Self.installation(server, .client)
+            let installation = try await server.installation(.client)
             let load = Self.load(installation)
             try await eventually("messages") { contacts.count > 200 }
             try installation.installVersion("0.1.1", of: "xmppout")
@@ -75,7 +65,7 @@ extension EndToEnd {
         )
         func serverRestarted(mode: XMPPServer.Mode) async throws {
             let server = try await XMPPServer.start(.prosody, users: Self.contacts)
-            let installation = try await Self.installation(server, mode)
+            let installation = try await server.installation(mode)
             let hostd = try #require(installation.hostd)
             let load = Self.load(installation)
             try await eventually("messages") { load.count > 500 }
@@ -87,8 +77,7 @@ extension EndToEnd {
             try await eventually("messages after it") { load.count > count + 500 }
             let sent = try await load.stop()
             try await eventually("nothing that waits", within: .seconds(60), every: .milliseconds(100)) {
-                let rows = try await installation.json("status")["queues"].list.filter { $0["queue"].text == "xmppout" }
-                return rows.allSatisfy { row in ["ready", "delayed", "claimed"].allSatisfy { row[$0].int == 0 } }
+                try await installation.isEmpty("xmppout")
             }
             // Who is there while prosody ends may lose what it takes for a stream that it is closing; it keeps what it
             // takes for who isn't.
@@ -124,8 +113,7 @@ extension EndToEnd {
                 try await client.receipt("r")
             }
             let send = { (site: String, body: String) async throws in
-                let message = "<message to='u0@example.test' type='chat'><body>\(body)</body></message>"
-                try await installation.enqueue("xmppout", message, site: site)
+                try await installation.enqueue("xmppout", XMPPServer.message(body), site: site)
                 try await eventually("'\(body)'") { contacts.messages.contains { $0.body == body } }
             }
             try await send("demo", "one")

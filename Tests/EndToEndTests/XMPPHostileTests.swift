@@ -38,8 +38,7 @@ extension EndToEnd {
             }
             try await installation.start()
             let send = { (site: String, body: String) async throws in
-                let message = "<message to='u0@example.test' type='chat'><body>\(body)</body></message>"
-                try await installation.enqueue("xmppout", message, site: site)
+                try await installation.enqueue("xmppout", XMPPServer.message(body), site: site)
             }
             try await send(Installation.site, "before")
             try await eventually("a message") { contacts.messages.map(\.body) == ["before"] }

@@ -48,6 +48,24 @@ final class XMPPServer: Sendable {
         return server
     }
 
+    /// Of a user there.
+    static func address(_ user: String) -> String { "\(user)@example.test" }
+
+    /// A producer's stanza for the queue xmppout.
+    static func message(_ body: String, to contact: String = address("u0")) -> String {
+        "<message to='\(contact)' type='chat'><body>\(body)</body></message>"
+    }
+
+    /// hostd, started, whose site sends by this server.
+    func installation(_ mode: Mode) async throws -> Installation { try await Self.installation(settings(mode)) }
+
+    /// The same with a section of the site's file, and lines of hostd.yaml's section queue.
+    static func installation(_ section: String, queue: [String] = []) async throws -> Installation {
+        let installation = try Installation(.init(workers: 1, queue: queue, plugins: ["xmppout": section]))
+        try await installation.start()
+        return installation
+    }
+
     /// Kills the server, and starts it again at once.
     func killAndStart() async throws { try await command("kill", "start") }
 

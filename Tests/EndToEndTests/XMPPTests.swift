@@ -10,12 +10,6 @@ extension EndToEnd {
         private static let messages = 10_000
         private static let contacts = 10
 
-        private static func installation(_ server: XMPPServer, _ mode: XMPPServer.Mode) async throws -> Installation {
-            let installation = try Installation(.init(workers: 1, plugins: ["xmppout": server.settings(mode)]))
-            try await installation.start()
-            return installation
-        }
-
         @Test(
             "A notice reaches its contacts, and what they answer comes out on xmppin",
             arguments: XMPPServer.Kind.allCases,
@@ -24,7 +18,7 @@ extension EndToEnd {
         func thereAndBack(kind: XMPPServer.Kind, mode: XMPPServer.Mode) async throws {
             let server = try await XMPPServer.start(kind, users: 2)
             let contacts = try await XMPPContacts(server, count: 2)
-            let installation = try await Self.installation(server, mode)
+            let installation = try await server.installation(mode)
             let rows = ["u0", "u1"].map {
                 #"{"plugin": "xmppout", "author": "\#(Self.author)", "target": "\#($0)@example.test"}"#
             }
@@ -60,18 +54,18 @@ extension EndToEnd {
         func serverKilled(kind: XMPPServer.Kind, mode: XMPPServer.Mode) async throws {
             let server = try await XMPPServer.start(kind, users: Self.contacts)
             let contacts = try await XMPPContacts(server, count: Self.contacts)
-            let installation = try await Self.installation(server, mode)
+            let installation = try await server.installation(mode)
             let client = try await StompTestClient.connect(port: installation.stompPort)
             try await client.connect()
             for number in 0..<Self.messages {
-                let contact = "u\(number % Self.contacts)@example.test"
+                let contact = XMPPServer.address("u\(number % Self.contacts)")
                 try await client.send(
                     "SEND",
                     [
                         "destination": "/queue/statusnet/main", "site": Installation.site, "queue": "xmppout",
                         "target": contact, "receipt": "\(number)",
                     ],
-                    body: "<message to='\(contact)' type='chat'><body>\(number)</body></message>"
+                    body: XMPPServer.message("\(number)", to: contact)
                 )
             }
             _ = try await client.receipt("\(Self.messages - 1)", within: .seconds(60))
@@ -103,11 +97,7 @@ extension EndToEnd {
         ) async throws -> XMPPFigures {
             try await eventually("the last message", within: .seconds(240), every: .milliseconds(250)) {
                 if XMPPFigures(contacts.messages, sent: messages, server: server).lost == 0 { return true }
-                let queues = try await installation.json("status")["queues"].list
-                let waiting = queues.filter { $0["queue"].text == "xmppout" }.flatMap { queue in
-                    ["ready", "delayed", "claimed"].map { queue[$0].int ?? 0 }
-                }
-                return waiting.allSatisfy { $0 == 0 }
+                return try await installation.isEmpty("xmppout")
             }
             // What the server has kept for a contact that was away comes now, if ever.
             try? await eventually("stragglers", within: .seconds(10)) {

@@ -29,6 +29,10 @@ import Testing
         try fleet.touchPlugins()
     }
 
+    private func canary(of fleet: Fleet) async throws {
+        try await eventually("the canary") { await plugin(fleet)?["rollout"]?.string == "canary" }
+    }
+
     /// Of this version a worker has its configuration.
     private func started(_ version: String, _ name: String = "omb-0", on fleet: Fleet) async throws {
         try await eventually("\(name) of \(version)") {
@@ -50,7 +54,7 @@ import Testing
         try await fleet.waitForWorkers(2)
         await fleet.plugins.set(["omb": FakePlugins.descriptor(version: "2.0")])
         async let restart = fleet.ask("restart")
-        try await eventually("the canary") { await plugin(fleet)?["rollout"]?.string == "canary" }
+        try await canary(of: fleet)
         try fleet.setOutcomes(done: 200, failed: 0, of: "omb-0", generation: 3)
         try await install("3.0", on: fleet)
         let reply = await restart
@@ -68,7 +72,7 @@ import Testing
         let fleet = try Fleet(config: Self.config(canary: "1h"))
         try await fleet.waitForWorkers(2)
         try await install("2.0", on: fleet)
-        try await eventually("the canary") { await plugin(fleet)?["rollout"]?.string == "canary" }
+        try await canary(of: fleet)
         try await install("1.0", on: fleet)
         try await generation(1, of: fleet)
         #expect(await plugin(fleet)?["rollout"] == .null)
@@ -82,7 +86,7 @@ import Testing
         let fleet = try Fleet(config: Self.config(canary: "1h"))
         try await fleet.waitForWorkers(2)
         try await install("2.0", on: fleet)
-        try await eventually("the canary") { await plugin(fleet)?["rollout"]?.string == "canary" }
+        try await canary(of: fleet)
         let looks = await fleet.plugins.looks
         let entry = PluginCatalog.Entry(
             file: "omb.so",
@@ -126,7 +130,7 @@ import Testing
         try await fleet.waitForWorkers(2)
         await plugins.set(["omb": FakePlugins.descriptor(version: "2.0"), "other": other])
         try fleet.touchPlugins()
-        try await eventually("the canary") { await plugin(fleet)?["rollout"]?.string == "canary" }
+        try await canary(of: fleet)
         var next = other
         next.version = "2.0"
         await plugins.set(["omb": FakePlugins.descriptor(version: "2.0"), "other": next])
@@ -170,7 +174,7 @@ import Testing
         let fleet = try Fleet(config: Self.config(canary: "1h"))
         try await fleet.waitForWorkers(2)
         try await install("2.0", on: fleet)
-        try await eventually("the canary") { await plugin(fleet)?["rollout"]?.string == "canary" }
+        try await canary(of: fleet)
         // Another kind of process: every slot is another one.
         try fleet.directory.write(Self.config(canary: "1h, isolate: group"), to: "hostd.yaml")
         #expect(await fleet.ask("update").result != nil)

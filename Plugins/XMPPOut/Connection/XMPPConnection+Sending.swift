@@ -14,8 +14,7 @@ extension XMPPConnection {
     ///
     /// Where the task is cancelled, it waits for a moment only.
     func deliver(_ bytes: [UInt8], id: StanzaID) async -> Fate {
-        guard session != nil else { return .offline(problem) }
-        return await withTaskCancellationHandler {
+        await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 guard let number = send(bytes, id: id) else {
                     return continuation.resume(returning: .offline(problem))

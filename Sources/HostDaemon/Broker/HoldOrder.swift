@@ -23,15 +23,15 @@ final class HoldOrder {
         underWay += 1
         let me = NIOLoopBound((order: self, hold: hold), eventLoop: core.loop)
         core.store.write { (transaction) throws(QueueStoreError) in
-            [try transaction.nameID(queue.rawValue), try transaction.nameID(site.rawValue)]
+            (queue: try transaction.nameID(queue.rawValue), site: try transaction.nameID(site.rawValue))
         } completion: { result in
             let (order, hold) = me.value
             order.underWay -= 1
             // Without a store nothing is handed out that could be held.
-            guard case .success(let ids) = result, ids.count == 2 else { return }
+            guard case .success(let ids) = result else { return }
             let dispatcher = order.core.dispatcher
-            dispatcher.learn(ids[1], site.rawValue)
-            hold(dispatcher.source(dispatcher.line(ids[0], name: queue.rawValue), ids[1]))
+            dispatcher.learn(ids.site, site.rawValue)
+            hold(dispatcher.source(dispatcher.line(ids.queue, name: queue.rawValue), ids.site))
         }
     }
 }

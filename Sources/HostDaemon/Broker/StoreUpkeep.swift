@@ -12,7 +12,6 @@ final class StoreUpkeep {
     private static let rows = 500
     /// Between two steps, so that what is delivered goes on.
     private static let pause = TimeAmount.milliseconds(20)
-    private static let betweenPasses = TimeAmount.seconds(60)
     /// Milliseconds between two passes, in these bounds ten times what the last one took: old dead letters and much that
     /// waits aren't read all the time.
     private static let pauses: ClosedRange<Int64> = 60_000...3_600_000
@@ -50,7 +49,7 @@ final class StoreUpkeep {
                 "the store was made by an older hostd: space in it is used again, but the file doesn't shrink; see docs/operations.md"
             )
         }
-        scheduleForgetting(in: Self.betweenPasses)
+        scheduleForgetting(in: .milliseconds(Self.pauses.lowerBound))
         watch()
     }
 

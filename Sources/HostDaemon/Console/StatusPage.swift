@@ -98,9 +98,8 @@ struct StatusPage {
 
     /// `48 MiB of 2 GiB`: what is used of queue.max_store, where that is set.
     private var store: String? {
-        guard let used = snapshot.status["store"]?["used_bytes"]?.int else { return nil }
-        let limit = snapshot.status["store"]?["max_bytes"]?.int.map { " of " + Figures.bytes($0) } ?? ""
-        return Figures.bytes(used) + limit
+        let store = snapshot.status["store"]
+        return store?["used_bytes"]?.int.map { Figures.bytes($0, of: store?["max_bytes"]?.int) }
     }
 
     /// What is in queue.dead_letter_dir, where that is set.

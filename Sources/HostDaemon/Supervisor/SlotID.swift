@@ -23,6 +23,14 @@ struct SlotID: Codable, Hashable, Sendable, CustomStringConvertible {
     /// How often the process in this place was replaced for its memory.
     var renewal = 0
 
+    /// Where a worker stands, whatever its plugins and its generation are.
+    struct Position: Hashable {
+        let unit: String
+        let index: Int
+    }
+
+    var position: Position { Position(unit: unit, index: index) }
+
     static let broker = SlotID(role: .broker)
     static let console = SlotID(role: .console)
     static func worker(

@@ -37,18 +37,18 @@ extension Supervisor {
     ///
     /// Not where it serves a singleton queue, which has one worker, and not for code that was given up.
     func lingering(beside wanted: [SlotID: RoleConfiguration]) -> [SlotID: WorkerConfiguration] {
-        var successors: [String: [WorkerConfiguration]] = [:]
-        var isComing: Set<String> = []
+        var successors: [SlotID.Position: [WorkerConfiguration]] = [:]
+        var isComing: Set<SlotID.Position> = []
         for (id, configuration) in wanted {
             guard case .worker(let worker) = configuration else { continue }
-            successors["\(worker.unit) \(worker.index)", default: []].append(worker)
-            if slots[id]?.machine.isReady != true { isComing.insert("\(worker.unit) \(worker.index)") }
+            successors[id.position, default: []].append(worker)
+            if slots[id]?.machine.isReady != true { isComing.insert(id.position) }
         }
         guard !isComing.isEmpty else { return [:] }
         var all: [SlotID: WorkerConfiguration] = [:]
         for (id, slot) in slots where wanted[id] == nil && slot.machine.isReady && !slot.id.isHunter {
             guard case .worker(let old) = slot.configuration, !old.hasSingleton,
-                isComing.contains("\(old.unit) \(old.index)"), let next = successors["\(old.unit) \(old.index)"],
+                isComing.contains(id.position), let next = successors[id.position],
                 !next.contains(where: \.hasSingleton), let worker = old.following(next)
             else { continue }
             all[id] = worker
@@ -61,7 +61,7 @@ extension Supervisor {
         new.count { id in
             id.role == .worker && !id.isHunter
                 && before.contains { old in
-                    (old.unit, old.index) == (id.unit, id.index) && (old.plugin == nil || id.plugin == nil)
+                    old.position == id.position && (old.plugin == nil || id.plugin == nil)
                 }
         }
     }

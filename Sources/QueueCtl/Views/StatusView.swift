@@ -24,8 +24,7 @@ struct StatusView {
         if let pid = hostd?["pid"]?.int { parts.append("pid \(pid)") }
         if let uptime = hostd?["uptime_s"]?.int { parts.append("up " + Figures.span(seconds: uptime)) }
         if let used = status["store"]?["used_bytes"]?.int {
-            let limit = status["store"]?["max_bytes"]?.int.map { " of " + Figures.bytes($0) } ?? ""
-            parts.append("store " + Figures.bytes(used) + limit)
+            parts.append("store " + Figures.bytes(used, of: status["store"]?["max_bytes"]?.int))
         }
         return parts.joined(separator: " · ") + "\n"
     }
