@@ -174,7 +174,10 @@ let package = Package(
         ),
         role(
             "Worker",
-            ["PluginHost", "WorkerLink", "Control", "HostConfig", "Telemetry", "QueueCore", nioCore, nioPosix, logging]
+            [
+                "PluginHost", "WorkerLink", "Control", "HostConfig", "Telemetry", "QueueCore", deque, nioCore, nioPosix,
+                logging,
+            ]
         ),
         role(
             "Console",

@@ -31,8 +31,6 @@ final class HandlerCall: @unchecked Sendable {
 
     /// On the loop: when the plugin was told that the deadline is near; nil = not yet.
     var cancelledNs: Int64?
-    /// On the loop: the broker link that it came by is gone, so nobody waits for its outcome.
-    var isOrphan = false
     /// On the loop: what the item's frame says of its own recipients; nil = not looked at yet.
     var inlineRecipients: InlineRecipients??
 

@@ -176,19 +176,11 @@ extension PluginInstance {
         site.inFlight -= 1
         let keepsStaged = outcome.code == .done || outcome.code == .continue
         let staged = keepsStaged ? deliveries.takeStaged(call) : []
-        if call.isOrphan {
-            log.host(
-                .debug,
-                "an outcome was dropped: the broker that wanted it is gone",
-                ["item": "\(call.item)", "outcome": "\(outcome.code)"]
-            )
-        } else {
-            tallies[call.queue.descriptor.queue, default: OutcomeTally()].count(outcome.code)
-            let elapsedUs = (HostClock.monotonicNs() - call.startedNs) / 1000
-            sink.settle(
-                ItemResult(id: call.delivery, outcome: outcome, staged: staged, elapsedUs: UInt32(clamping: elapsedUs))
-            )
-        }
+        tallies[call.queue.descriptor.queue, default: OutcomeTally()].count(outcome.code)
+        let elapsedUs = (HostClock.monotonicNs() - call.startedNs) / 1000
+        sink.settle(
+            ItemResult(id: call.delivery, outcome: outcome, staged: staged, elapsedUs: UInt32(clamping: elapsedUs))
+        )
         if site.phase == .draining { closeIfIdle(site) }
     }
 
@@ -217,16 +209,15 @@ extension PluginInstance {
     package func cancel(deliveries ids: [UInt64]) {
         let ids = Set(ids)
         for index in waiting.indices { waiting[index].cancelled.formUnion(ids) }
-        for call in deliveries.all where !call.isOrphan && ids.contains(call.delivery) { cancel(call) }
+        for call in deliveries.all where ids.contains(call.delivery) { cancel(call) }
     }
 
-    /// The broker link is gone: what is in flight goes on, but nobody waits for its outcome.
+    /// The broker link is gone: what waits for its handler is dropped, since somebody else will get it.
     ///
-    /// On the loop.
-    package func forgetDeliveries() {
+    /// Returns the deliveries that go on: their handlers were entered, so their outcomes are still to come. On the loop.
+    package func dropWaiting() -> Set<UInt64> {
         waiting.removeAll()
-        for call in deliveries.all { call.isOrphan = true }
-        journal?.clear()
+        return Set(deliveries.all.map(\.delivery))
     }
 
     /// Ends all deliveries whose handlers were entered: the worker is about to end.

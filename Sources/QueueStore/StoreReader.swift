@@ -118,6 +118,18 @@ package final class StoreReader {
         return try Self.readItems(parkedPage, bodies: BodyLoader(connection))
     }
 
+    /// Those of these items that wait, in their order or for their lane.
+    package func waiting(_ ids: [Int64]) throws(QueueStoreError) -> [StoredItem] {
+        let find = try HotStatement("SELECT \(Self.columns) FROM item WHERE id = ? AND state IN (0, 2)", connection)
+        let bodies = BodyLoader(connection)
+        var items: [StoredItem] = []
+        for id in ids {
+            find.bind(1, id)
+            items += try Self.readItems(find, bodies: bodies)
+        }
+        return items
+    }
+
     /// The earliest time at which a delayed item is due; nil where none waits.
     package func nextDue() throws(QueueStoreError) -> Int64? {
         let next = try HotStatement("SELECT min(due) FROM item WHERE state = 1", connection)

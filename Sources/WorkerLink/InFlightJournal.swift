@@ -14,7 +14,7 @@ import Glibc
 ///     3   the newest delivery whose handler was entered, 0 = none
 ///     4... slots: the `DeliveredItem.id` whose handler was entered and whose outcome isn't known yet, 0 = none
 ///
-/// Ids belong to one link: the worker clears the journal when it connects anew.
+/// From its first link on the worker holds a lock on it: a broker that starts sees by that who is still there.
 package final class InFlightJournal {
     /// What a dead worker left.
     package struct Contents: Hashable, Sendable {
@@ -48,6 +48,7 @@ package final class InFlightJournal {
     private static let headerWords = 4
 
     package let path: String
+    private let file: Int32
     private let words: UnsafeMutablePointer<UInt64>
     private let slotCount: Int
     private var byteCount: Int { (Self.headerWords + slotCount) * 8 }
@@ -62,19 +63,30 @@ package final class InFlightJournal {
         unlink(path)
         let file = Glibc.open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw .system(path: path, call: "open", errno: errno) }
-        defer { close(file) }
+        var isKept = false
+        defer { if !isKept { close(file) } }
         // Not just ftruncate: on a full disk a store into a hole would be SIGBUS.
         let status = posix_fallocate(file, 0, size)
         guard status == 0 else { throw .system(path: path, call: "posix_fallocate", errno: status) }
         guard let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0), memory != MAP_FAILED else {
             throw .system(path: path, call: "mmap", errno: errno)
         }
+        isKept = true
+        self.file = file
         words = memory.bindMemory(to: UInt64.self, capacity: size / 8)
         words[1] = UInt64(slots)
         words[0] = Self.magic
     }
 
-    deinit { munmap(words, byteCount) }
+    deinit {
+        munmap(words, byteCount)
+        close(file)
+    }
+
+    /// The worker has a link, and may hold deliveries until it ends.
+    ///
+    /// The lock goes with the process. Nobody else locks it for longer than a look takes.
+    package func lock() { _ = flock(file, LOCK_SH) }
 
     /// A handler is about to be entered.
     package func enter(slot: Int, delivery: UInt64) {
@@ -92,14 +104,29 @@ package final class InFlightJournal {
     /// handle() runs for this delivery; 0 = for none.
     package func setInside(_ delivery: UInt64) { words[2] = delivery }
 
-    /// Forgets all: the deliveries' link is gone.
-    package func clear() {
-        words[3] = 0
-        for slot in 0..<slotCount { words[Self.headerWords + slot] = 0 }
-    }
-
     /// The file of a worker that ended in good order.
     package func remove() { unlink(path) }
+
+    /// The names of the journals in a folder whose workers live, and have had a link.
+    package static func locked(in folder: String) -> Set<String> {
+        guard let entries = opendir(folder) else { return [] }
+        defer { closedir(entries) }
+        var names: Set<String> = []
+        while let entry = readdir(entries) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name.hasSuffix(".journal"), isLocked("\(folder)/\(name)") { names.insert(name) }
+        }
+        return names
+    }
+
+    private static func isLocked(_ path: String) -> Bool {
+        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard file >= 0 else { return false }
+        defer { close(file) }
+        return flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
 
     /// Reads a journal, of a dead worker or a live one.
     package static func read(_ path: String) throws(Failure) -> Contents {

@@ -27,7 +27,7 @@ package enum LinkCodec {
 
     private enum Kind: UInt8 {
         case hello = 1
-        case results, enqueue, hold, refuse, accept, deliver, enqueued, cancel, serve
+        case results, enqueue, hold, refuse, accept, deliver, enqueued, cancel, serve, settled
     }
 
     // MARK: Encoding
@@ -46,6 +46,10 @@ package enum LinkCodec {
             buffer.write(text: hello.journalPath)
             buffer.write(number: UInt8(hello.isHunter ? 1 : 0))
             buffer.write(credits: hello.queues)
+            buffer.write(number: hello.lastDelivery)
+            buffer.write(list: hello.held) { buffer, held in
+                buffer.writeMultipleIntegers(held.id, held.item, held.place, held.attempt, endianness: .little)
+            }
         case .results(let results):
             buffer.write(kind: Kind.results.rawValue)
             buffer.write(list: results) { write(&$0, result: $1) }
@@ -81,6 +85,9 @@ package enum LinkCodec {
         case .cancel(let ids):
             buffer.write(kind: Kind.cancel.rawValue)
             buffer.write(list: ids) { $0.write(number: $1) }
+        case .settled(let count):
+            buffer.write(kind: Kind.settled.rawValue)
+            buffer.write(number: count)
         }
         buffer.setInteger(
             UInt32(buffer.writerIndex - lengthIndex - 4),
@@ -192,85 +199,6 @@ package enum LinkCodec {
         }
     }
 
-    private static func write(batch: DeliveredBatch, to buffer: inout ByteBuffer) {
-        var names: [String] = []
-        func place(_ name: String) -> UInt32 {
-            // A batch names few sites and queues: a scan beats a dictionary.
-            if let place = names.lastIndex(of: name) { return UInt32(place) }
-            names.append(name)
-            return UInt32(names.count - 1)
-        }
-        let places = batch.items.map { (place($0.site.rawValue), place($0.queue.rawValue)) }
-        buffer.write(list: names) { $0.write(text: $1) }
-        buffer.write(number: UInt32(batch.items.count))
-        for (item, (site, queue)) in zip(batch.items, places) {
-            buffer.writeMultipleIntegers(item.id, item.item, site, queue, endianness: .little)
-            buffer.writeMultipleIntegers(
-                item.payload.offset,
-                item.payload.count,
-                item.shared.offset,
-                item.shared.count,
-                item.lane.offset,
-                item.lane.count,
-                endianness: .little
-            )
-            buffer.writeMultipleIntegers(
-                item.dedupeKey.offset,
-                item.dedupeKey.count,
-                item.cursor.offset,
-                item.cursor.count,
-                item.attempt,
-                item.kills,
-                item.flags.rawValue,
-                item.enqueuedMs,
-                item.timeoutMs,
-                endianness: .little
-            )
-        }
-        buffer.write(number: UInt32(batch.bytes.readableBytes))
-        buffer.writeImmutableBuffer(batch.bytes)
-    }
-
-    private static func readBatch(_ body: inout ByteBuffer) throws(LinkError) -> DeliveredBatch {
-        let names = try body.list("names") { (body) throws(LinkError) in try body.text("name") }
-        let sites = names.map(SiteName.init(unchecked:))
-        let queues = names.map(QueueName.init(unchecked:))
-        let items = try body.list("items") { (body) throws(LinkError) -> DeliveredItem in
-            guard
-                let (id, number, site, queue) = body.readMultipleIntegers(
-                    endianness: .little,
-                    as: (UInt64, UInt64, UInt32, UInt32).self
-                ),
-                Int(site) < sites.count, Int(queue) < queues.count,
-                let (a, b, c, d, e, f) = body.readMultipleIntegers(
-                    endianness: .little,
-                    as: (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32).self
-                ),
-                let (g, h, i, j, attempt, kills, flags, enqueued, timeout) = body.readMultipleIntegers(
-                    endianness: .little,
-                    as: (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt8, Int64, UInt32).self
-                )
-            else { throw .truncated("a delivered item") }
-            var item = DeliveredItem(id: id, item: number, site: sites[Int(site)], queue: queues[Int(queue)])
-            item.payload = ByteSpan(offset: a, count: b)
-            item.shared = ByteSpan(offset: c, count: d)
-            item.lane = ByteSpan(offset: e, count: f)
-            item.dedupeKey = ByteSpan(offset: g, count: h)
-            item.cursor = ByteSpan(offset: i, count: j)
-            item.attempt = attempt
-            item.kills = kills
-            item.flags = DeliveredItem.Flags(rawValue: flags)
-            item.enqueuedMs = enqueued
-            item.timeoutMs = timeout
-            return item
-        }
-        let count = Int(try body.number("bytes", as: UInt32.self))
-        guard let bytes = body.readSlice(length: count) else { throw .truncated("the bytes of a batch") }
-        let spans = items.lazy.flatMap { [$0.payload, $0.shared, $0.lane, $0.dedupeKey, $0.cursor] }
-        guard spans.allSatisfy({ Int($0.offset) + Int($0.count) <= count }) else { throw .badValue("a span") }
-        return DeliveredBatch(bytes: bytes, items: items)
-    }
-
     // MARK: Decoding
 
     /// The next whole message of `buffer`, or nil where more bytes are needed.
@@ -298,18 +226,18 @@ package enum LinkCodec {
             let pid: Int32 = try body.number("pid")
             let journal = try body.text("journal")
             let isHunter = try body.number("hunter", as: UInt8.self) != 0
-            let queues = try body.credits()
-            return .hello(
-                LinkHello(
-                    plugin: plugin,
-                    pluginVersion: pluginVersion,
-                    generation: generation,
-                    pid: pid,
-                    journalPath: journal,
-                    isHunter: isHunter,
-                    queues: queues
-                )
+            var hello = LinkHello(
+                plugin: plugin,
+                pluginVersion: pluginVersion,
+                generation: generation,
+                pid: pid,
+                journalPath: journal,
+                isHunter: isHunter,
+                queues: try body.credits()
             )
+            hello.lastDelivery = try body.number("last delivery")
+            hello.held = try body.list("held deliveries", each: readHeld)
+            return .hello(hello)
         case .results: return .results(try body.list("results", each: readResult))
         case .enqueue:
             let request: UInt64 = try body.number("request")
@@ -331,7 +259,18 @@ package enum LinkCodec {
             let text = try body.text("error")
             return .enqueued(request: request, error: failed ? text : nil)
         case .cancel: return .cancel(try body.list("ids") { (body) throws(LinkError) in try body.number("id") })
+        case .settled: return .settled(try body.number("count"))
         }
+    }
+
+    private static func readHeld(_ body: inout ByteBuffer) throws(LinkError) -> HeldDelivery {
+        guard
+            let (id, item, place, attempt) = body.readMultipleIntegers(
+                endianness: .little,
+                as: (UInt64, UInt64, Int64, UInt32).self
+            )
+        else { throw .truncated("a held delivery") }
+        return HeldDelivery(id: id, item: item, place: place, attempt: attempt)
     }
 
     private static func readSite(_ body: inout ByteBuffer) throws(LinkError) -> SiteName { try body.site() }

@@ -31,11 +31,13 @@ package enum LinkMessage: Sendable {
     case enqueued(request: UInt64, error: String?)
     /// Broker: cancel these deliveries soon (a delete frame took them away, a target was blocked).
     case cancel([UInt64])
+    /// Broker: the first so many results of this link are on disk, or nobody's any more; the worker may forget them.
+    case settled(UInt64)
 }
 
 /// Who the worker is and what it serves.
 package struct LinkHello: Hashable, Sendable {
-    package static let protocolVersion: UInt32 = 2
+    package static let protocolVersion: UInt32 = 3
 
     package var version = LinkHello.protocolVersion
     package var plugin: PluginName
@@ -46,6 +48,12 @@ package struct LinkHello: Hashable, Sendable {
     /// Made for items that may have killed a worker: it gets nothing else.
     package var isHunter: Bool
     package var queues: [QueueCredit]
+    /// The greatest `DeliveredItem.id` that it ever had; 0 = none.
+    ///
+    /// Ids of this link begin behind it.
+    package var lastDelivery: UInt64 = 0
+    /// What it has of earlier links: deliveries in their handlers, and those whose results aren't known to be on disk.
+    package var held: [HeldDelivery] = []
 
     package init(
         plugin: PluginName,
@@ -63,6 +71,28 @@ package struct LinkHello: Hashable, Sendable {
         self.journalPath = journalPath
         self.isHunter = isHunter
         self.queues = queues
+    }
+}
+
+/// A delivery of an earlier link that its worker still has.
+///
+/// `item`, `place` and `attempt` are as in `DeliveredItem`: where they are still the item's, the delivery is still the
+/// worker's.
+package struct HeldDelivery: Hashable, Sendable {
+    package var id: UInt64
+    package var item: UInt64
+    package var place: Int64
+    package var attempt: UInt32
+
+    package init(id: UInt64, item: UInt64, place: Int64, attempt: UInt32) {
+        self.id = id
+        self.item = item
+        self.place = place
+        self.attempt = attempt
+    }
+
+    package init(_ item: DeliveredItem) {
+        self.init(id: item.id, item: item.item, place: item.place, attempt: item.attempt)
     }
 }
 
@@ -121,10 +151,12 @@ package struct DeliveredItem: Hashable, Sendable {
         package static let maybeDuplicate = Flags(rawValue: 4)
     }
 
-    /// Names this delivery of the item in results; never reused within a link.
+    /// Names this delivery of the item in results; never used again within a worker's life.
     package var id: UInt64
-    /// The item's own id, stable over redeliveries: for logs.
+    /// The item's own id, stable over redeliveries.
     package var item: UInt64
+    /// Its place in the order of its queue: another one after each change of what is to be done.
+    package var place: Int64 = 0
     package var site: SiteName
     package var queue: QueueName
     package var payload = ByteSpan.empty

@@ -182,6 +182,36 @@ import WorkerLink
         }
     }
 
+    @Test(
+        "What is in a handler when the link breaks, or the broker ends, stays the worker's, and its outcome counts",
+        arguments: BrokerKind.allCases
+    )
+    func goesOn(kind: BrokerKind) async throws {
+        try await kind.run { broker in
+            let worker = try await ContractWorker(broker, goesOn: true)
+            let names = ["done", "again", "gone"]
+            for name in names {
+                try await worker.enqueue("alice", NewItem(name, target: "t \(name)") { $0.dedupeKey = name })
+            }
+            let items = try await worker.next(3)
+            try await broker.breakLinks()
+            try await eventually("a second link") { worker.links.all.count { $0 == "connected" } == 2 }
+            let outcomes = [Outcome(.done), Outcome.again(after: 1), Outcome(.discard, reason: .gone)]
+            for (name, outcome) in zip(names, outcomes) {
+                let item = try #require(items.first { $0.payload == name })
+                try await worker.settle(item, outcome)
+            }
+            // Its first attempt counted, and the others have ended.
+            let again = try await worker.next()
+            #expect(again.payload == "again" && again.delivered.attempt == 2)
+            #expect(Set(items.map(\.delivered.id)).isDisjoint(with: [again.delivered.id]))
+            try await worker.settle(again, Outcome(.done))
+            try await worker.enqueue("alice", NewItem("last"))
+            #expect(try await worker.next().payload == "last")
+            #expect(worker.items.all.count == 5)
+        }
+    }
+
     // MARK: - Stage 1
 
     @Test("A chunk and its cursor come together; what a retry staged is dropped", arguments: BrokerKind.allCases)

@@ -19,17 +19,20 @@ final class ContractWorker: Sendable {
     }
 
     let items = EventLog<Item>()
-    /// `connected`, `disconnected`.
+    /// `connected`, `interrupted`.
     let links = EventLog<String>()
     private let loop: any EventLoop
     private let port: NIOLoopBound<any BrokerPort>
     private let receiver: NIOLoopBound<Receiver>
 
     /// Returns once it claims.
+    ///
+    /// `goesOn`: what it was given is in its handlers, and stays there when a link breaks.
     init(
         _ broker: any ContractBroker,
         credits: [String: UInt32] = ["stage": 2, "out": 64, "ordered": 64],
-        isHunter: Bool = false
+        isHunter: Bool = false,
+        goesOn: Bool = false
     ) async throws {
         let loop = broker.loop
         let (items, links) = (items, links)
@@ -40,7 +43,7 @@ final class ContractWorker: Sendable {
                     .map { QueueCredit(queue: QueueName(unchecked: $0.key), credit: $0.value) },
                 isHunter: isHunter
             )
-            let receiver = Receiver(items: items, links: links)
+            let receiver = Receiver(items: items, links: links, goesOn: goesOn)
             port.start(receiver)
             return (NIOLoopBound(port, eventLoop: loop), NIOLoopBound(receiver, eventLoop: loop))
         }.get()
@@ -103,14 +106,19 @@ final class ContractWorker: Sendable {
     private final class Receiver: ClaimReceiver {
         private let items: EventLog<Item>
         private let links: EventLog<String>
+        private let goesOn: Bool
 
-        init(items: EventLog<Item>, links: EventLog<String>) {
+        init(items: EventLog<Item>, links: EventLog<String>, goesOn: Bool) {
             self.items = items
             self.links = links
+            self.goesOn = goesOn
         }
 
         func connected() { links.append("connected") }
-        func disconnected() { links.append("disconnected") }
+        func interrupted() -> Set<UInt64> {
+            links.append("interrupted")
+            return goesOn ? Set(items.all.map(\.delivered.id)) : []
+        }
         func cancel(_ deliveries: [UInt64]) {}
 
         func deliver(_ batch: DeliveredBatch) {

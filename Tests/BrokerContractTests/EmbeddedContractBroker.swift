@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
+import Foundation
 import Glibc
 import Logging
 import NIOConcurrencyHelpers
@@ -18,6 +19,8 @@ final class EmbeddedContractBroker: ContractBroker {
     let loop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
     private let directory: TemporaryDirectory
     private let configuration: BrokerConfiguration
+    /// Of all workers: they are this process's.
+    private let journal: NIOLoopBound<InFlightJournal>
     private let running: NIOLockedValueBox<Running>
     private static let silent = Logger(label: "contract") { _ in SwiftLogNoOpLogHandler() }
 
@@ -45,6 +48,14 @@ final class EmbeddedContractBroker: ContractBroker {
         )
         configuration.plugins = [PluginEntry(name: bench, descriptor: descriptor, isLoaded: true)]
         self.configuration = configuration
+        let journals = directory.file("journals")
+        try FileManager.default.createDirectory(atPath: journals, withIntermediateDirectories: true)
+        let loop = loop
+        journal = try await loop.submit {
+            let journal = try InFlightJournal(path: journals + "/bench.journal", slots: 64)
+            journal.lock()
+            return NIOLoopBound(journal, eventLoop: loop)
+        }.get()
         running = NIOLockedValueBox(try await Self.start(configuration))
     }
 
@@ -78,7 +89,7 @@ final class EmbeddedContractBroker: ContractBroker {
             pluginVersion: "1.0",
             generation: 1,
             pid: getpid(),
-            journalPath: directory.file("journal"),
+            journalPath: journal.value.path,
             isHunter: isHunter,
             queues: credits
         )

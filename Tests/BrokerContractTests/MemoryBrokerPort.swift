@@ -52,7 +52,7 @@ final class MemoryBrokerPort: BrokerPort, MemoryBroker.Claimant {
     }
 
     func settle(_ result: ItemResult) {
-        guard isConnected, let item = inFlight.removeValue(forKey: result.id)?.item else { return }
+        guard let item = inFlight.removeValue(forKey: result.id)?.item else { return }
         if result.outcome.code == .overdue { isEnding = true }
         broker.settle(item, result.outcome, result.staged)
     }
@@ -84,16 +84,16 @@ final class MemoryBrokerPort: BrokerPort, MemoryBroker.Claimant {
 
     private func leave() {
         isConnected = false
-        broker.leave(self, claimed: inFlight.values.map(\.item))
-        inFlight = [:]
+        // What the worker goes on with stays its own.
+        let kept = receiver?.interrupted() ?? []
+        broker.leave(self, claimed: inFlight.filter { !kept.contains($0.key) }.values.map(\.item))
+        inFlight = inFlight.filter { kept.contains($0.key) }
         outbox = []
     }
 
     func breakLink() {
         guard isConnected else { return }
         leave()
-        nextDelivery = 1
-        receiver?.disconnected()
         connect()
     }
 

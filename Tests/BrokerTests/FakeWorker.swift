@@ -19,15 +19,17 @@ final class FakeWorker: Sendable {
     let enqueued = EventLog<String?>()
     /// Deliveries that the broker wanted to end.
     let cancelled = EventLog<[UInt64]>()
+    /// How many results are on disk, each time that the broker said it.
+    let settled = EventLog<UInt64>()
     private let channel: any Channel
 
     init(path: String, group: any EventLoopGroup) async throws {
-        let (items, enqueued, cancelled) = (items, enqueued, cancelled)
+        let (items, enqueued, cancelled, settled) = (items, enqueued, cancelled, settled)
         channel = try await ClientBootstrap(group: group).channelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandlers([
                     ByteToMessageHandler(LinkMessageDecoder()), MessageToByteHandler(LinkMessageEncoder()),
-                    Reader(items: items, enqueued: enqueued, cancelled: cancelled),
+                    Reader(items: items, enqueued: enqueued, cancelled: cancelled, settled: settled),
                 ])
             }
         }.connect(unixDomainSocketPath: path).get()
@@ -43,21 +45,21 @@ final class FakeWorker: Sendable {
         journal: String,
         pid: Int32,
         plugin: String = "bench",
-        isHunter: Bool = false
+        isHunter: Bool = false,
+        holding held: [Item] = []
     ) async throws {
-        try await send(
-            .hello(
-                LinkHello(
-                    plugin: PluginName(unchecked: plugin),
-                    pluginVersion: "1.0",
-                    generation: 1,
-                    pid: pid,
-                    journalPath: journal,
-                    isHunter: isHunter,
-                    queues: queues
-                )
-            )
+        var hello = LinkHello(
+            plugin: PluginName(unchecked: plugin),
+            pluginVersion: "1.0",
+            generation: 1,
+            pid: pid,
+            journalPath: journal,
+            isHunter: isHunter,
+            queues: queues
         )
+        hello.held = held.map { HeldDelivery($0.delivered) }
+        hello.lastDelivery = held.map(\.delivered.id).max() ?? 0
+        try await send(.hello(hello))
     }
 
     func send(_ message: LinkMessage) async throws { try await channel.writeAndFlush(message) }
@@ -88,11 +90,18 @@ final class FakeWorker: Sendable {
         let items: EventLog<Item>
         let enqueued: EventLog<String?>
         let cancelled: EventLog<[UInt64]>
+        let settled: EventLog<UInt64>
 
-        init(items: EventLog<Item>, enqueued: EventLog<String?>, cancelled: EventLog<[UInt64]>) {
+        init(
+            items: EventLog<Item>,
+            enqueued: EventLog<String?>,
+            cancelled: EventLog<[UInt64]>,
+            settled: EventLog<UInt64>
+        ) {
             self.items = items
             self.enqueued = enqueued
             self.cancelled = cancelled
+            self.settled = settled
         }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -117,6 +126,7 @@ final class FakeWorker: Sendable {
                 }
             case .enqueued(_, let error): enqueued.append(error)
             case .cancel(let ids): cancelled.append(ids)
+            case .settled(let count): settled.append(count)
             default: break
             }
         }

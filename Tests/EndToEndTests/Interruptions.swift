@@ -6,6 +6,8 @@ import TestSupport
 /// Kills of what delivers, each with what hadn't ended then: the measure of what a target may get twice.
 struct Interruptions: Sendable {
     struct Kill: Sendable {
+        /// What was killed.
+        var victim: String
         /// Unix milliseconds, before the kill and after it.
         var began: Int64
         var ended: Int64
@@ -26,8 +28,11 @@ struct Interruptions: Sendable {
     init(_ kills: [Kill] = []) { self.kills = kills }
 
     /// Holds the broker still, so that nothing ends meanwhile, notes what hasn't ended, kills, and lets it go on.
-    mutating func note(in installation: Installation, kill victim: (_ broker: Int32) async throws -> Void) async throws
-    {
+    mutating func note(
+        _ name: String,
+        in installation: Installation,
+        kill victim: (_ broker: Int32) async throws -> Void
+    ) async throws {
         var broker: Int32 = 0
         try await eventually("one broker") {
             let pids = installation.processes(role: "broker")
@@ -45,7 +50,12 @@ struct Interruptions: Sendable {
         guard run.exit == .status(0) else { throw TestSupportError.missing("the store's items: \(run.errors)") }
         try await victim(broker)
         kills.append(
-            Kill(began: began, ended: Self.now, unsettled: Set(run.output.split(separator: "\n").map(String.init)))
+            Kill(
+                victim: name,
+                began: began,
+                ended: Self.now,
+                unsettled: Set(run.output.split(separator: "\n").map(String.init))
+            )
         )
     }
 
@@ -56,12 +66,21 @@ struct Interruptions: Sendable {
             var rest = kills
             return zip(moments, moments.dropFirst()).compactMap { earlier, later in
                 guard let index = rest.firstIndex(where: { $0.excuses(delivery, earlier, later) }) else {
-                    return "\(delivery) at \(earlier) and again at \(later)"
+                    return "\(delivery) at \(earlier) and again at \(later), \(around(delivery, earlier, later))"
                 }
                 rest.remove(at: index)
                 return nil
             }
         }
+    }
+
+    /// The kills about that time, in milliseconds after the first arrival.
+    private func around(_ delivery: String, _ earlier: Int64, _ later: Int64) -> String {
+        let near = kills.filter { $0.ended >= earlier - 5 * Kill.reach && $0.began <= later + Kill.reach }
+        return near.map { kill in
+            "\(kill.victim) killed at \(kill.began - earlier)...\(kill.ended - earlier) with it "
+                + (kill.unsettled.contains(delivery) ? "unsettled" : "settled or not there yet")
+        }.joined(separator: ", ")
     }
 
     private static var now: Int64 { Int64(Date().timeIntervalSince1970 * 1000) }

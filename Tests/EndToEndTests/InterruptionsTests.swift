@@ -3,8 +3,8 @@ import Testing
 
 @Suite struct InterruptionsTests {
     private let kills = Interruptions([
-        Interruptions.Kill(began: 10_000, ended: 10_100, unsettled: ["/omb/1 n"]),
-        Interruptions.Kill(began: 50_000, ended: 50_100, unsettled: ["/omb/1 n", "/omb/2 n"]),
+        Interruptions.Kill(victim: "broker", began: 10_000, ended: 10_100, unsettled: ["/omb/1 n"]),
+        Interruptions.Kill(victim: "broker", began: 50_000, ended: 50_100, unsettled: ["/omb/1 n", "/omb/2 n"]),
     ])
 
     @Test("What was sent before a kill and had not ended may come again after it, once for each kill")

@@ -4,7 +4,8 @@ import TestSupport
 import Testing
 
 extension EndToEnd {
-    /// kill -9 of each role at random moments of a fan-out: at least once to everybody, and twice only what was in flight.
+    /// kill -9 of each role at random moments of a fan-out: at least once to everybody, and twice only what was in flight
+    /// in a worker that was killed.
     @Suite(.timeLimit(.minutes(5))) struct KillTests {
         enum Victim: String, CaseIterable, Sendable {
             case worker, broker, supervisor
@@ -23,7 +24,7 @@ extension EndToEnd {
         private static let credit = 512
 
         @Test(
-            "kill -9 loses nothing and repeats no more than was in flight",
+            "kill -9 loses nothing, and repeats no more than was in flight in a killed worker",
             arguments: Victim.allCases,
             Stage.allCases
         )
@@ -60,8 +61,8 @@ extension EndToEnd {
             let lost = Self.targets - taken.count
             print("kind=\(victim) stage=\(stage.rawValue) rounds=\(Self.kills) lost=\(lost) twice=\(twice)")
             #expect(lost == 0)
-            let inFlight = Self.credit * (victim == .worker ? 1 : Self.workers)
-            #expect(twice <= inFlight * Self.kills)
+            // The workers outlive broker and supervisor, and keep what they have.
+            #expect(twice <= (victim == .worker ? Self.credit * Self.kills : 0))
             #expect(try await receiver.counts()["invalid"].int == 0)
 
             // No orphan, and one broker on the store.

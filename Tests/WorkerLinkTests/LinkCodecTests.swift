@@ -24,7 +24,7 @@ import WorkerLink
     }
 
     @Test("A hello keeps every field") func hello() throws {
-        let hello = LinkHello(
+        var hello = LinkHello(
             plugin: PluginName(unchecked: "omb"),
             pluginVersion: "1.2",
             generation: 3,
@@ -33,6 +33,11 @@ import WorkerLink
             isHunter: true,
             queues: Self.queues
         )
+        hello.lastDelivery = 1 << 40
+        hello.held = [
+            HeldDelivery(id: 1, item: 2, place: 3, attempt: 4),
+            HeldDelivery(id: .max, item: 5, place: -6, attempt: .max),
+        ]
         guard case .hello(let back) = try roundTrip(.hello(hello)) else { throw LinkError.badValue("kind") }
         #expect(back == hello)
     }

@@ -57,7 +57,10 @@ import WorkerLink
         func connected() { heard.append("connected") }
         func deliver(_ batch: DeliveredBatch) { heard.append("deliver \(batch.items.map(\.id))") }
         func cancel(_ deliveries: [UInt64]) { heard.append("cancel \(deliveries)") }
-        func disconnected() { heard.append("disconnected") }
+        func interrupted() -> Set<UInt64> {
+            heard.append("interrupted")
+            return [2]
+        }
     }
 
     private func result(_ id: UInt64) -> ItemResult { ItemResult(id: id, outcome: Outcome(.done)) }
@@ -131,7 +134,7 @@ import WorkerLink
         #expect(link.results.map(\.id) == Array(1...100))
     }
 
-    @Test("A lost link is connected anew, with its refusals; results of the old one are dropped")
+    @Test("A lost link is connected anew, with its refusals")
     func reconnects() async throws {
         let directory = try TemporaryDirectory()
         let link = try await FakeLink(path: directory.file("s"))
@@ -141,16 +144,56 @@ import WorkerLink
         try await harness.onLoop { $0.refuse([alice]) }
         _ = try await link.received.first("the refusal") { if case .refuse = $0.message { true } else { false } }
         try await link.cut()
-        #expect(try await harness.heard.next() == "disconnected")
-        try await harness.onLoop { $0.settle(self.result(1)) }
+        #expect(try await harness.heard.next() == "interrupted")
         #expect(try await harness.heard.next() == "connected")
         let refusal = try await link.received.first("the refusal") {
             if case .refuse([alice]) = $0.message { $0.link == 2 } else { false }
         }
         #expect(refusal.link == 2)
+    }
+
+    @Test("A new link is told what the plugin still has, and gets the results that may be lost, until they are on disk")
+    func keeps() async throws {
+        let directory = try TemporaryDirectory()
+        let link = try await FakeLink(path: directory.file("s"))
+        let harness = try await Harness(directory.file("s"))
+        #expect(try await link.hello(link: 1).held.isEmpty)
+        let items = (1...6 as ClosedRange<UInt64>).map { id in
+            var item = DeliveredItem(id: id, item: 100 + id, site: alice, queue: QueueName(unchecked: "ombout"))
+            item.place = Int64(200 + id)
+            item.attempt = UInt32(id)
+            return item
+        }
+        try await link.send(.deliver(DeliveredBatch(bytes: ByteBuffer(), items: items)))
+        _ = try await harness.heard.first("the items") { $0.hasPrefix("deliver") }
+        // 1 is on disk, 3 isn't; 4 comes back anyway; 2 is in its handler, 5 and 6 were waiting.
+        try await harness.onLoop { port in
+            for id in [1, 3] { port.settle(self.result(UInt64(id))) }
+            port.settle(ItemResult(id: 4, outcome: Outcome(.giveBack)))
+        }
+        try await eventually("the results are there") { link.results.count == 3 }
+        try await link.send(.settled(1))
+        // Behind it, so that it was read.
+        try await link.send(.cancel([2]))
+        _ = try await harness.heard.first("the cancel") { $0.hasPrefix("cancel") }
+        try await link.cut()
+        let hello = try await link.hello(link: 2)
+        #expect(hello.lastDelivery == 6)
+        #expect(hello.held == [items[1], items[2]].map(HeldDelivery.init))
         try await harness.onLoop { $0.settle(self.result(2)) }
-        try await eventually("the new link's result is there") { !link.results.isEmpty }
-        #expect(link.results.map(\.id) == [2])
+        try await eventually("both results are there") {
+            link.received.all.filter { $0.link == 2 }.flatMap { Self.results($0.message) } == [3, 2]
+        }
+        try await link.send(.settled(2))
+        try await link.send(.cancel([2]))
+        try await eventually("the second cancel") { harness.heard.all.count { $0.hasPrefix("cancel") } == 2 }
+        try await link.cut()
+        #expect(try await link.hello(link: 3).held.isEmpty)
+    }
+
+    private static func results(_ message: LinkMessage) -> [UInt64] {
+        guard case .results(let results) = message else { return [] }
+        return results.map(\.id)
     }
 
     @Test("A broker that isn't there yet is waited for")
@@ -186,7 +229,7 @@ import WorkerLink
         #expect(try await answers.next().hasPrefix("3: the link to the broker was lost"))
     }
 
-    @Test("The last results are written before the end")
+    @Test("The last results are on disk before the end, also of a broker that isn't there yet")
     func stops() async throws {
         let directory = try TemporaryDirectory()
         let link = try await FakeLink(path: directory.file("s"))
@@ -197,7 +240,11 @@ import WorkerLink
             port.settle(self.result(1))
             port.stop { ends.append("stopped") }
         }
-        _ = try await ends.next()
         try await eventually("the result is there") { link.results.map(\.id) == [1] }
+        try await link.cut()
+        try await eventually("the result is there again") { link.results.map(\.id) == [1, 1] }
+        #expect(ends.all.isEmpty)
+        try await link.send(.settled(1))
+        _ = try await ends.next()
     }
 }

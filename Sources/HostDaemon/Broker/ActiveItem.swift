@@ -21,6 +21,8 @@ final class ActiveItem {
     var isHunted = false
     /// It was in a handler when a worker died in another item's handle(): a second time makes it a suspect too.
     var wasBeside = false
+    /// It was claimed from another broker, out of a lane that only the store knows of: it is parked there.
+    var isAdoptedFromLane = false
     /// An earlier delivery may have been carried out.
     var mayBeDuplicate: Bool
 

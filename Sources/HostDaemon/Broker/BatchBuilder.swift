@@ -21,6 +21,7 @@ struct BatchBuilder {
             site: SiteName(unchecked: names[row.site] ?? ""),
             queue: QueueName(unchecked: names[row.queue] ?? "")
         )
+        delivered.place = row.seq
         delivered.payload = span(row.payload)
         if let body = row.body {
             if let known = bodies[body.id] {

@@ -25,6 +25,8 @@ final class BrokerCore {
     /// Producers that wait for it to go down.
     private var throttled: [() -> Void] = []
     private var distributor: NoticeDistributor?
+    /// Since the start.
+    private(set) var resumption: Resumption?
     private(set) lazy var upkeep = StoreUpkeep(self)
     private(set) lazy var deadFiles = DeadLetterFiles(loop: loop, store: store, clock: clock, log: log)
     var lastTopicID = 0
@@ -72,6 +74,7 @@ final class BrokerCore {
     }
 
     func start(completion: @escaping @Sendable (QueueStoreError?) -> Void) {
+        resumption = Resumption(self)
         let me = NIOLoopBound(self, eventLoop: loop)
         dispatcher.loadSources { error in
             if let error {

@@ -95,7 +95,9 @@ extension Dispatcher {
 
     /// An item that killed a worker waits for no ordinary worker's turn.
     private func bring(_ item: ActiveItem, into window: Window) {
-        if item.isSuspect {
+        if adopted[item.row.id] == item.row.seq {
+            window.pass(item)
+        } else if item.isSuspect {
             window.pass(item)
             suspect(item)
         } else {
@@ -172,6 +174,7 @@ extension Dispatcher {
 
     private func mayBeInMemory(_ item: DroppedItem) -> Bool {
         switch item.state {
+        case .ready where adopted[item.id] == item.seq, .parked where adoptedFromLanes.contains(item.id): return true
         case .ready:
             guard let window = lines[item.queue]?.sources[item.site]?.windows.first(where: { $0.rank == item.rank })
             else {

@@ -150,7 +150,7 @@ extension Dispatcher {
         let hash = lane.hash
         let after = isProbe ? lane.lastProbedID : 0
         // What is in memory is parked in the store too, and comes up again.
-        let limit = (isProbe ? 1 : Lane.backlogPage) + lane.active.count
+        let limit = (isProbe ? 1 : Lane.backlogPage) + lane.active.count + adoptedFromLanes.count
         let parkings = lane.parkings
         let me = NIOLoopBound((self, lane), eventLoop: loop)
         store.read { (reader) throws(QueueStoreError) in
@@ -161,7 +161,7 @@ extension Dispatcher {
                 dispatcher.retryLater { $0.readParked(lane, isProbe: isProbe) }
                 return
             }
-            let fresh = lane.endLoading(rows)
+            let fresh = lane.endLoading(rows).filter { !dispatcher.adoptedFromLanes.contains($0.id) }
             let now = dispatcher.clock.steadyMs
             if fresh.isEmpty, after > 0 {
                 // The end of a round: the next one starts at the lane's head.

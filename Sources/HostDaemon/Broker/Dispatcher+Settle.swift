@@ -31,7 +31,7 @@ extension Dispatcher {
             // It had been entered: a drain, or a neighbour's missed deadline, cut it short.
             if outcome.maybeDelivered { item.mayBeDuplicate = true }
             lane?.machine.abandon(wasProbe: wasProbe, nowMs: now)
-            if !isBuried { giveBack(item, to: lane) }
+            if !isBuried { giveBack(item, to: lane ?? (item.isAdoptedFromLane ? known : nil)) }
         case .defer:
             if outcome.maybeDelivered { item.counts.maybe += 1 }
             lane?.machine.abandon(wasProbe: wasProbe, nowMs: now)
@@ -88,6 +88,7 @@ extension Dispatcher {
         (item.lane ?? item.row.lane.flatMap { lanes[$0] })?.leave(item)
         item.lane = nil
         item.isProbe = false
+        if !adoptedFromLanes.isEmpty { adoptedFromLanes.remove(item.row.id) }
         endHunted(item)
         return takeBurial(item)
     }
@@ -208,6 +209,8 @@ extension Dispatcher {
             } else {
                 lane.wait(item)
             }
+        } else if item.isAdoptedFromLane {
+            park(item)
         } else {
             item.source.putBack(item)
             touch(item.source)

@@ -66,7 +66,7 @@ extension Dispatcher {
     }
 
     /// A suspect doesn't wait for a lane that is shut or full: it is one item, and alone.
-    private func freeLane(of item: ActiveItem, now: Int64) -> Lane? {
+    func freeLane(of item: ActiveItem, now: Int64) -> Lane? {
         guard let hash = item.row.lane, shutLanes[hash] == nil else { return nil }
         let lane = lane(hash, of: item)
         return lane.canStart(nowMs: now) ? lane : nil

@@ -6,17 +6,24 @@ import QueueStore
 // What was decided goes to the store, in order, and again where it could not be written.
 extension Dispatcher {
     func flushWrites() {
-        guard !batch.isEmpty, !isHoldingWrites else { return }
+        guard !batch.isEmpty || !whenFlushed.isEmpty, !isHoldingWrites else { return }
         let written = batch
         batch = WriteBatch()
+        let waiting = whenFlushed
+        whenFlushed = []
         let wall = clock.wallMs
-        let me = NIOLoopBound(self, eventLoop: loop)
+        let me = NIOLoopBound((self, waiting), eventLoop: loop)
         store.write { (transaction) throws(QueueStoreError) in
             try written.apply(to: transaction, nowMs: wall)
         } completion: { result in
+            let (dispatcher, waiting) = me.value
             switch result {
-            case .failure(let error): me.value.writeAgain(written, error)
-            case .success(let kept): me.value.wrote(written, kept: kept)
+            case .failure(let error):
+                dispatcher.whenFlushed = waiting + dispatcher.whenFlushed
+                dispatcher.writeAgain(written, error)
+            case .success(let kept):
+                dispatcher.wrote(written, kept: kept)
+                for work in waiting { work() }
             }
         }
     }

@@ -12,7 +12,8 @@ import QueueStore
 ///
 /// Confined to the broker's loop. What it wants written gathers in `batch` and is written once a turn of the loop.
 /// `+Arrivals` brings items in from the store, `+Choice` picks the next one, `+Lanes` and `+Suspects` hold some back,
-/// `+Settle` ends deliveries, `+Blocks` stops some targets', `+Writes` tells the store.
+/// `+Settle` ends deliveries, `+Blocks` stops some targets', `+Writes` tells the store; `+Adoption` takes over what workers
+/// had of another broker.
 final class Dispatcher {
     let loop: any EventLoop
     let store: QueueStore
@@ -60,6 +61,14 @@ final class Dispatcher {
     private var wake: Scheduled<Void>?
     var due = DueTimer()
     var isStopping = false
+    /// Nothing is handed out yet: workers that outlived another broker say what they still have.
+    var isResuming = false
+    /// Taken over from another broker, with the place of that copy: it may come out of the store once more.
+    var adopted: [Int64: Int64] = [:]
+    /// Those that are claimed, and parked in the store as long.
+    var adoptedFromLanes: Set<Int64> = []
+    /// To be run once what was decided so far is on disk.
+    var whenFlushed: [() -> Void] = []
 
     init(
         loop: any EventLoop,
@@ -201,7 +210,7 @@ final class Dispatcher {
         isTurnScheduled = false
         while let line = dirty.popLast() {
             line.isDirty = false
-            if !isStopping, !isHoldingWrites { pump(line) }
+            if !isStopping, !isHoldingWrites, !isResuming { pump(line) }
         }
         tellHunted()
         flushWrites()

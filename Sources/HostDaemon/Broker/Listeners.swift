@@ -37,6 +37,7 @@ final class Listeners {
             return core.loop.makeFailedFuture(error)
         }
         port = sockets.network?.port
+        core.resumption?.listening()
         let me = NIOLoopBound(self, eventLoop: core.loop)
         var all = [
             serve(sockets.workers, group: group) { try me.value.addWorker(to: $0) },

@@ -31,7 +31,10 @@ final class WorkerRegistry {
         causes[hello.pid] = nil
         // It is the same plugin of the same worker, over a new link.
         let old = ended[hello.pid, default: []].filter { $0.hello?.plugin == hello.plugin }
-        for session in old { forget(session, hello.pid) }
+        for old in old {
+            forget(old, hello.pid)
+            session.adopt(from: old)
+        }
         giveUp(old.map { Departed(session: $0, journal: nil) }, cause: nil)
     }
 

@@ -12,14 +12,14 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     typealias InboundIn = LinkMessage
     typealias OutboundOut = LinkMessage
 
-    private unowned let core: BrokerCore
+    unowned let core: BrokerCore
     private let registry: WorkerRegistry
     private var context: ChannelHandlerContext?
     private(set) var hello: LinkHello?
     private var windows: [NameID: ClaimWindow] = [:]
     /// Of the queues that it serves; all sites where none is named.
     private var scopes: [NameID: SiteScope] = [:]
-    private(set) var inFlight: [UInt64: ActiveItem] = [:]
+    var inFlight: [UInt64: ActiveItem] = [:]
     /// By name: a site may be refused before it had its first item.
     private var refused: Set<String> = []
     private var refusesAll = false
@@ -28,9 +28,17 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     private var outbox: [(UInt64, ActiveItem)] = []
     /// A handler missed its deadline: the worker ends itself, and nothing else in it is to blame.
     private(set) var isEnding = false
+    /// Came before it was known which deliveries are still the worker's.
+    private var early: [ItemResult] = []
+    private var hasResumed = false
+    /// Results of this link that were taken note of.
+    private var taken: UInt64 = 0
+    /// Those of them that are known to be on disk.
+    private var acknowledged: UInt64 = 0
+    private var willAcknowledge = false
     var isHunting = false
     /// It had a delivery already: what it left in the process may be what the next one dies of.
-    private var isFresh: Bool { nextDelivery <= 2 }
+    var isFresh: Bool { nextDelivery <= 2 }
 
     /// Whom a death is to be blamed on, where several plugins share the process, each with a link of its own.
     enum Blame {
@@ -95,14 +103,14 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .hello(let hello): greet(hello)
-        case .results(let results): for result in results { end(result) }
+        case .results(let results): take(results)
         case .enqueue(let request, let site, let items): enqueue(request, site, items)
         case .hold(let site, let queue, let lane, let ms, let text):
             holds.put(site, queue) { [core] in core.dispatcher.hold($0, key: lane, ms: Int64(ms), text: text) }
         case .refuse(let sites): refuse(sites)
         case .accept(let sites): accept(sites)
         case .serve(let queues): serve(queues)
-        case .deliver, .enqueued, .cancel: context.close(promise: nil)
+        case .deliver, .enqueued, .cancel, .settled: context.close(promise: nil)
         }
     }
 
@@ -119,6 +127,7 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
     func channelInactive(context: ChannelHandlerContext) {
         self.context = nil
         core.dispatcher.remove(self)
+        core.resumption?.left(self)
         registry.lost(self)
         context.fireChannelInactive()
     }
@@ -131,6 +140,7 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
             return
         }
         self.hello = hello
+        nextDelivery = hello.lastDelivery + 1
         registry.joined(self)
         serve(hello.queues)
     }
@@ -158,11 +168,68 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
         for (id, queue) in queues {
             scopes[id] = queue.sites
             // What is in flight still counts.
-            if windows[id] == nil { windows[id] = ClaimWindow(credit: Int(queue.credit)) }
+            if windows[id] == nil {
+                windows[id] = ClaimWindow(credit: Int(queue.credit))
+                for item in inFlight.values where item.row.queue == id { windows[id]?.take() }
+            }
             let line = dispatcher.line(id, name: queue.queue.rawValue)
             if before.contains(id) { dispatcher.touch(line) } else { dispatcher.add(self, to: line) }
         }
         for line in dispatcher.lines(of: self) where scopes[line.queue] == nil { dispatcher.remove(self, from: line) }
+        if !hasResumed {
+            guard let resumption = core.resumption else { return resumed() }
+            resumption.joined(self)
+        }
+    }
+
+    /// The worker has this one of a broker that is gone.
+    func adopt(_ item: ActiveItem, as delivery: UInt64) {
+        inFlight[delivery] = item
+        windows[item.row.queue]?.take()
+    }
+
+    /// What the worker kept of its link before, to this same broker.
+    func adopt(from old: WorkerSession) {
+        for held in hello?.held ?? [] {
+            guard let item = old.inFlight.removeValue(forKey: held.id) else { continue }
+            inFlight[held.id] = item
+            if item.source.holder === old { item.source.holder = self }
+        }
+        isHunting = old.isHunting
+    }
+
+    /// It is known which deliveries are the worker's.
+    func resumed() {
+        guard !hasResumed else { return }
+        hasResumed = true
+        let results = early
+        early = []
+        take(results)
+    }
+
+    private func take(_ results: [ItemResult]) {
+        guard hasResumed else {
+            early += results
+            return
+        }
+        for result in results { end(result) }
+        taken += UInt64(results.count)
+        acknowledge()
+    }
+
+    /// The worker keeps its results until they are on disk.
+    private func acknowledge() {
+        guard !willAcknowledge, taken > acknowledged else { return }
+        willAcknowledge = true
+        let count = taken
+        core.dispatcher.whenFlushed.append { [self] in
+            willAcknowledge = false
+            acknowledged = count
+            guard let context else { return }
+            context.writeAndFlush(wrapOutboundOut(.settled(count)), promise: nil)
+            acknowledge()
+        }
+        core.dispatcher.scheduleTurn()
     }
 
     private func end(_ result: ItemResult) {
@@ -210,64 +277,5 @@ final class WorkerSession: ChannelInboundHandler, Consumer {
 
     private func touchLines() {
         for line in core.dispatcher.lines(of: self) { core.dispatcher.touch(line) }
-    }
-
-    /// Which items were in handlers when the worker died, for the log: "42 of alice/ombout (inside), 43 of alice/ombout".
-    func names(of journal: InFlightJournal.Contents, limit: Int) -> String {
-        // The one whose handle() ran comes first: nothing else ran.
-        let entered = journal.entered.subtracting(journal.inside.map { [$0] } ?? []).sorted()
-        let ids = (journal.inside.map { [$0] } ?? []) + entered
-        let items = ids.compactMap { id in inFlight[id].map { (id: id, item: $0) } }
-        let named = items.prefix(limit).map { id, item in
-            let site = core.dispatcher.names[item.row.site] ?? "?"
-            return "\(item.row.id) of \(site)/\(item.source.line.name)" + (id == journal.inside ? " (inside)" : "")
-        }
-        return named.joined(separator: ", ") + (items.count > limit ? " and \(items.count - limit) more" : "")
-    }
-
-    /// The link is gone.
-    ///
-    /// `journal` says which handlers had been called; nil: nobody knows. No `cause`: the worker lives, so that nothing
-    /// in it is to blame. `blame`: what the process's other links say of this one's items.
-    func giveUp(_ journal: InFlightJournal.Contents?, cause: String?, blame: Blame = .alone) {
-        let dispatcher = core.dispatcher
-        let items = inFlight
-        inFlight = [:]
-        let mayBlame = cause != nil && !isEnding && blame != .nobody
-        for (id, item) in items.sorted(by: { $0.key < $1.key }) {
-            // A hunter without a journal had nothing in flight but a suspect.
-            let wasEntered = journal?.entered.contains(id) ?? item.isHunted
-            // What has left its handler may be done, though the worker didn't get to say so.
-            let newest = journal?.newest ?? .max
-            if cause == nil || id <= newest { item.mayBeDuplicate = true }
-            guard mayBlame, wasEntered, let cause else {
-                dispatcher.settle(item, Outcome(.giveBack))
-                continue
-            }
-            let wasHunted = item.isHunted
-            // Charged only where nothing else ever ran in that process: an item that comes after another may die of what
-            // that one left.
-            if wasHunted, isFresh, blame == .alone {
-                dispatcher.settle(item, Outcome(.overdue, text: cause))
-                continue
-            }
-            if let inside = journal?.inside, inside != id, items[inside] != nil, !item.wasBeside {
-                item.wasBeside = true
-            } else {
-                item.isSuspect = true
-            }
-            dispatcher.settle(item, Outcome(.giveBack))
-            // It is the first that the next hunter gets.
-            if wasHunted { dispatcher.moveFirst(suspect: item) }
-        }
-    }
-
-    /// Items that a death would be blamed on, were this the only link of its process.
-    func suspects(_ journal: InFlightJournal.Contents?) -> Set<UInt64> {
-        guard !isEnding else { return [] }
-        // A hunter without a journal had nothing in flight but a suspect.
-        guard let journal else { return Set(inFlight.filter { $0.value.isHunted }.keys) }
-        if let inside = journal.inside, inFlight[inside] != nil { return [inside] }
-        return journal.entered.intersection(inFlight.keys)
     }
 }

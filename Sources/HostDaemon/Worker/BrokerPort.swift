@@ -19,7 +19,7 @@ package protocol BrokerPort: ItemSink {
     func accept(_ sites: [SiteName])
     /// Serves these queues from now on, in the place of those that it began with.
     func serve(_ queues: [QueueCredit])
-    /// Writes out all that was settled, then ends; `done` runs once it is on its way, or can't be.
+    /// Writes out all that was settled, then ends; `done` runs once the broker has it for good, or can't be reached.
     func stop(_ done: @escaping () -> Void)
 }
 
@@ -32,6 +32,8 @@ package protocol ClaimReceiver: AnyObject {
     func deliver(_ batch: DeliveredBatch)
     /// These deliveries should end soon: nobody wants them done any more.
     func cancel(_ deliveries: [UInt64])
-    /// What was in flight will be delivered anew by somebody: its outcomes count no more.
-    func disconnected()
+    /// Claiming is interrupted: what waits for its handler is dropped, and will be delivered anew by somebody.
+    ///
+    /// Returns the deliveries whose handlers were entered: their outcomes are settled as ever.
+    func interrupted() -> Set<UInt64>
 }

@@ -105,12 +105,13 @@ final class WorkerMember: ClaimReceiver {
     func connected() {
         guard !wasConnected else { return }
         wasConnected = true
+        journal.lock()
         onConnected()
     }
 
     func deliver(_ batch: DeliveredBatch) { instance.deliver(batch) }
     func cancel(_ deliveries: [UInt64]) { instance.cancel(deliveries: deliveries) }
-    func disconnected() { instance.forgetDeliveries() }
+    func interrupted() -> Set<UInt64> { instance.dropWaiting() }
 
     // MARK: - Parts of the start
 
