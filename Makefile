@@ -34,7 +34,7 @@ test: ## everything: builds, then unit, contract, interop and kill tests
 # Half an hour of random faults; `make soak SOAK_SECONDS=86400` for a day. HOSTD_TEST_SEED repeats a run.
 SOAK_SECONDS ?= 1800
 
-soak: ## random faults under load for half an hour (SOAK_SECONDS=...): nothing lost, nothing twice but for what a kill interrupted
+soak: ## random faults under load for half an hour (SOAK_SECONDS=...): nothing lost, nothing twice but for what a worker's kill interrupted
 	$(toolchain)
 	@scripts/install-packages build test
 	@echo '==> building, then $(SOAK_SECONDS) s of random faults...'

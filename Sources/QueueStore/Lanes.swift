@@ -87,7 +87,7 @@ extension StoreTransaction {
     /// Lanes whose time has come, and when the next one's comes.
     ///
     /// What is returned is pushed back by `leaseMs`, so that it isn't returned again while its probe is under way; a
-    /// crash just makes it wait for so long.
+    /// crash just makes it wait for so long, where its circuit is open.
     package func dueLanes(
         nowMs: Int64,
         limit: Int,
@@ -102,6 +102,8 @@ extension StoreTransaction {
         for lane in lanes {
             var leased = lane
             leased.nextAttemptMs = nowMs + leaseMs
+            // Its hold is over: after a crash nothing waits for the lease.
+            if leased.state == .held { leased.state = .closed }
             try save(lane: leased)
         }
         statements.next.bind(1, nowMs)

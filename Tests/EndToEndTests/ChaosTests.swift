@@ -14,17 +14,15 @@ extension EndToEnd {
         enum Fault: String, CaseIterable, Sendable {
             case killWorker, killBroker, killConsole, killSupervisor
             case replace, restart, reload, pause, resume
-
-            var isKill: Bool { rawValue.hasPrefix("kill") && self != .killConsole }
         }
 
         /// What a run may have in store.
         enum Mood: String, CaseIterable, Sendable {
-            /// No kill of what delivers: nothing at all may come twice.
+            /// No kill of a worker: nothing at all may come twice.
             case gentle
             case rough
 
-            var faults: [Fault] { Fault.allCases.filter { self == .rough || !$0.isKill } }
+            var faults: [Fault] { Fault.allCases.filter { self == .rough || $0 != .killWorker } }
             /// Of the whole time.
             var share: Double { self == .gentle ? 0.3 : 0.7 }
         }
@@ -33,7 +31,7 @@ extension EndToEnd {
         private static let workers = 2
 
         @Test(
-            "Whatever happens meanwhile, each target gets each notice: once, but for what a kill interrupted",
+            "Whatever happens meanwhile, each target gets each notice: once, but for what a worker's kill interrupted",
             arguments: Mood.allCases
         )
         func chaos(mood: Mood) async throws {

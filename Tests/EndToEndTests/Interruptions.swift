@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import TestSupport
 
-/// Kills of what delivers, each with what hadn't ended then: the measure of what a target may get twice.
+/// Kills that end deliveries, each with what hadn't ended then: the measure of what a target may get twice.
 struct Interruptions: Sendable {
     struct Kill: Sendable {
         /// What was killed.
