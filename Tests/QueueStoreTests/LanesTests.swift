@@ -143,7 +143,7 @@ import Testing
         #expect(due.lanes.map(\.key) == ["closed"] && due.next == 9000)
     }
 
-    @Test("After a restart a lane whose hold was over is due at once, though it was leased; an open one when its lease ends")
+    @Test("After a restart a lane whose hold was over is due at once, though leased; an open one when its lease ends")
     func leased() async throws {
         let store = try await store([Self.lane("open", next: 500), Self.lane("held", next: 500, state: .held)])
         let woken = try await store.commit { try $0.dueLanes(nowMs: 1000, limit: 10, leaseMs: 30_000).lanes }
