@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Of both runs together.
-private let chaosSeconds = ProcessInfo.processInfo.environment["HOSTD_CHAOS_SECONDS"].flatMap(Double.init) ?? 120
+private let chaosSeconds = ProcessInfo.processInfo.environment["HOSTD_CHAOS_SECONDS"].flatMap(Double.init) ?? 180
 
 extension EndToEnd {
     /// Random faults under a steady load, one after the other; HOSTD_TEST_SEED repeats a run, HOSTD_CHAOS_SECONDS says how
