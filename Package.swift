@@ -230,7 +230,7 @@ let package = Package(
         tests("PluginKitTests", ["PluginKit", "PluginKitTesting", "PluginABI", "TestSupport"]),
         tests("OAuth1Tests", ["OAuth1", crypto]),
         tests("OMBTests", ["OMB", "PluginKit", "PluginKitTesting", "OAuth1", "TestSupport"]),
-        tests("XMPPOutTests", ["XMPPOut", "PluginKit", "PluginKitTesting", "TestSupport"]),
+        tests("XMPPOutTests", ["XMPPOut", "PluginKit", "PluginKitTesting", "TestSupport", nioConcurrency]),
         tests("TwitterTests", ["Twitter", "PluginKit", "PluginKitTesting", "OAuth1", "TestSupport"]),
         tests("StompTests", ["Stomp", "TestSupport", nioCore, nioPosix]),
         tests("HostConfigTests", ["HostConfig", "QueueCore", "TestSupport"]),

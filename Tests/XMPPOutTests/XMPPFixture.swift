@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-
+import NIOConcurrencyHelpers
 import PluginKit
 import PluginKitTesting
-import Synchronization
 import TestSupport
 import Testing
 
@@ -21,7 +20,8 @@ final class ScriptedServer: Sendable {
         var owesAck = false
     }
 
-    private let state = Mutex(State())
+    /// Not a `Mutex`: ThreadSanitizer takes it for none.
+    private let state = NIOLockedValueBox(State())
     let host: FakeHost
     private let isClient: Bool
     /// What stands in place of the answer to the handshake or the login.
@@ -32,7 +32,7 @@ final class ScriptedServer: Sendable {
         self.isClient = isClient
         self.refusal = refusal
         host.streams.answer { [self] stream in
-            state.withLock { state in
+            state.withLockedValue { state in
                 state.stream = stream
                 state.inbox = ""
                 state.pings = []
@@ -45,15 +45,15 @@ final class ScriptedServer: Sendable {
         }
     }
 
-    var stream: FakeStream? { state.withLock { $0.stream } }
+    var stream: FakeStream? { state.withLockedValue { $0.stream } }
     /// All stanzas and elements that have come over the stream that is up.
-    var inbox: String { state.withLock { $0.inbox } }
+    var inbox: String { state.withLockedValue { $0.inbox } }
 
     func send(_ text: String) { stream?.send(text, chunk: 7) }
 
     /// Sends no acknowledgement until it is off again.
     func mute(_ on: Bool) {
-        let answers = state.withLock { state -> [String] in
+        let answers = state.withLockedValue { state -> [String] in
             state.isMute = on
             guard !on else { return [] }
             defer { (state.pings, state.unread, state.owesAck) = ([], 0, false) }
@@ -104,7 +104,7 @@ final class ScriptedServer: Sendable {
         } else if text.contains("<starttls") {
             stream.send("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
         } else if text.contains("<auth ") {
-            state.withLock { $0.inbox += text }
+            state.withLockedValue { $0.inbox += text }
             stream.send(refusal ?? "<success xmlns='\(SASL.namespace)'/>")
         } else if text.contains("xmpp-bind") {
             stream.send(
@@ -112,17 +112,17 @@ final class ScriptedServer: Sendable {
                     + "</bind></iq>"
             )
         } else if text.contains("<enable ") {
-            state.withLock { ($0.stanzas, $0.unread) = (0, 0) }
+            state.withLockedValue { ($0.stanzas, $0.unread) = (0, 0) }
             stream.send("<enabled xmlns='urn:xmpp:sm:3' id='s1' resume='true'/>")
         } else if text.contains("<resume ") {
-            stream.send("<resumed xmlns='urn:xmpp:sm:3' h='\(state.withLock { $0.stanzas })' previd='s1'/>")
+            stream.send("<resumed xmlns='urn:xmpp:sm:3' h='\(state.withLockedValue { $0.stanzas })' previd='s1'/>")
         } else {
             take(stream, text)
         }
     }
 
     private func take(_ stream: FakeStream, _ text: String) {
-        let answers = state.withLock { state -> [String] in
+        let answers = state.withLockedValue { state -> [String] in
             state.inbox += text
             state.unread += text.matches(of: /<(?:message|presence)[ >]/).count
             state.owesAck = state.owesAck || text.contains("<r xmlns")
