@@ -113,6 +113,7 @@ package final class InFlightJournal {
         defer { closedir(entries) }
         var names: Set<String> = []
         while let entry = readdir(entries) {
+            // Unsafe: d_name is a NUL-terminated array inside the entry, which lives until the next readdir.
             let name = withUnsafeBytes(of: entry.pointee.d_name) {
                 String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
             }

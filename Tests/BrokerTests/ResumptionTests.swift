@@ -39,13 +39,7 @@ import WorkerLink
         }
 
         /// Ends the first broker as a kill -9 does, with `count` items of queue `out` in the worker's hands.
-        mutating func handOut(
-            _ count: Int,
-            lanes: Int = .max,
-            then end: (FakeWorker) async throws -> Void = { _ in }
-        )
-            async throws
-        {
+        mutating func handOut(_ count: Int, then end: (FakeWorker) async throws -> Void = { _ in }) async throws {
             let broker = try await BrokerHarness(directory: directory)
             let worker = try await FakeWorker(path: broker.configuration.workerSocket, group: broker.group)
             try await worker.hello(credits, journal: journals[0].path, pid: pid)
@@ -63,15 +57,13 @@ import WorkerLink
         _ broker: BrokerHarness,
         _ journal: String,
         holding items: [FakeWorker.Item] = [],
-        number: Int32 = 0,
-        isHunter: Bool = false
+        number: Int32 = 0
     ) async throws -> FakeWorker {
         let worker = try await FakeWorker(path: broker.configuration.workerSocket, group: broker.group)
         try await worker.hello(
             Self.credits,
             journal: journal,
             pid: Self.pid + number,
-            isHunter: isHunter,
             holding: items
         )
         return worker

@@ -98,7 +98,7 @@ extension EndToEnd {
             switch fault {
             case .killWorker:
                 let victim = installation.processes(role: "worker").randomElement(using: &random)
-                try await interruptions.note("worker", in: installation) { _ in victim.map(kill) }
+                try await interruptions.note("worker", in: installation) { victim.map(kill) }
             // Their workers keep what they have: these explain no repetition.
             case .killBroker: installation.processes(role: "broker").first.map(kill)
             case .killConsole: installation.processes(role: "console").first.map(kill)

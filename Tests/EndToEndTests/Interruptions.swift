@@ -31,7 +31,7 @@ struct Interruptions: Sendable {
     mutating func note(
         _ name: String,
         in installation: Installation,
-        kill victim: (_ broker: Int32) async throws -> Void
+        kill: () async throws -> Void
     ) async throws {
         var broker: Int32 = 0
         try await eventually("one broker") {
@@ -48,7 +48,7 @@ struct Interruptions: Sendable {
             [PythonFixture.path("unsettled.py"), installation.directory.file("var/queue.db")]
         )
         guard run.exit == .status(0) else { throw TestSupportError.missing("the store's items: \(run.errors)") }
-        try await victim(broker)
+        try await kill()
         kills.append(
             Kill(
                 victim: name,

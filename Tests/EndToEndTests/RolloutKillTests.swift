@@ -52,7 +52,7 @@ extension EndToEnd {
                     _ = try await hostd.line(containing: line, of: hostd.errors, within: .seconds(60))
                 }
                 try await Task.sleep(for: .milliseconds(Int.random(in: 0...longest, using: &random)))
-                try await interruptions.note("supervisor", in: installation) { _ in
+                try await interruptions.note("supervisor", in: installation) {
                     let exit = try await installation.stop(SIGKILL)
                     #expect(exit == .signal(SIGKILL))
                 }

@@ -18,26 +18,22 @@ extension Dispatcher {
         } completion: { result in
             let (dispatcher, waiting) = me.value
             switch result {
-            case .failure(let error):
+            case .failure(let error): dispatcher.writeAgain(written, error)
+            case .success(let kept): dispatcher.wrote(written, kept: kept)
+            }
+            // The store reports in order: here it is known what became of all batches before this one.
+            if dispatcher.isHoldingWrites {
                 dispatcher.whenFlushed = waiting + dispatcher.whenFlushed
-                dispatcher.writeAgain(written, error)
-            case .success(let kept):
-                dispatcher.wrote(written, kept: kept)
+            } else {
                 for work in waiting { work() }
             }
         }
     }
 
-    /// Runs `work` once all that was decided so far is on disk; where the disk is full, that takes until there is room.
+    /// Runs `work` once all that was decided so far is on disk.
     func whenWritten(_ work: @escaping () -> Void) {
+        whenFlushed.append(work)
         flushWrites()
-        let me = NIOLoopBound((self, work), eventLoop: loop)
-        // The store reports in order: when this is done, it is known what became of all batches before it.
-        store.write { (_) throws(QueueStoreError) in
-        } completion: { _ in
-            let (dispatcher, work) = me.value
-            if dispatcher.isHoldingWrites { dispatcher.heldWork.append(work) } else { work() }
-        }
     }
 
     private func writeAgain(_ written: WriteBatch, _ error: QueueStoreError) {
@@ -56,12 +52,7 @@ extension Dispatcher {
         failedBatch.append(batch)
         batch = failedBatch
         failedBatch = WriteBatch()
-        let held = heldWork
-        heldWork = []
-        whenWritten { [self] in
-            for work in held { work() }
-            touchAll()
-        }
+        whenWritten { [self] in touchAll() }
     }
 
     private func wrote(_ written: WriteBatch, kept: Set<LaneHash>) {

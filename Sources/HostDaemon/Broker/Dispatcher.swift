@@ -43,8 +43,6 @@ final class Dispatcher {
     var failedBatch = WriteBatch()
     /// The disk is full: nothing more is handed out, since its end could not be written.
     var isHoldingWrites = false
-    /// To be run once that is over.
-    var heldWork: [() -> Void] = []
     /// Buried while in memory or claimed: copies older than this place in the order are skipped when their turn comes.
     var buried: [Int64: Int64] = [:]
     var haveSuspectsChanged = false
@@ -67,7 +65,7 @@ final class Dispatcher {
     var adopted: [Int64: Int64] = [:]
     /// Those that are claimed, and parked in the store as long.
     var adoptedFromLanes: Set<Int64> = []
-    /// To be run once what was decided so far is on disk.
+    /// To be run once what was decided so far is on disk; where the disk is full, that takes until there is room.
     var whenFlushed: [() -> Void] = []
 
     init(

@@ -19,18 +19,14 @@ final class Resumption {
     private var awaited: Set<String>
     private var sessions: [WorkerSession] = []
     private var isReading = false
-    private(set) var isOver = false
+    var isOver: Bool { !core.dispatcher.isResuming }
     private let begun: Int64
 
     init(_ core: BrokerCore) {
         self.core = core
         awaited = InFlightJournal.locked(in: core.configuration.stateDirectory + "/journals")
         begun = core.clock.steadyMs
-        if awaited.isEmpty {
-            isOver = true
-        } else {
-            core.dispatcher.isResuming = true
-        }
+        core.dispatcher.isResuming = !awaited.isEmpty
     }
 
     /// Workers can connect from now on.
@@ -44,10 +40,7 @@ final class Resumption {
     func joined(_ session: WorkerSession) {
         guard !isOver else { return session.resumed() }
         sessions.append(session)
-        let journal = session.hello?.journalPath ?? ""
-        awaited.remove(
-            String(journal.suffix(from: journal.lastIndex(of: "/").map(journal.index(after:)) ?? journal.startIndex))
-        )
+        if let name = session.hello?.journalPath.split(separator: "/").last { awaited.remove(String(name)) }
         if awaited.isEmpty { adopt() }
     }
 
@@ -93,7 +86,6 @@ final class Resumption {
                 "waited_ms": "\(core.clock.steadyMs - begun)",
             ]
         )
-        isOver = true
         core.dispatcher.isResuming = false
         for session in sessions { session.resumed() }
         sessions = []
